@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+
+let package = Package(
+    name: "mobyfs",
+    products: [
+        .executable(name: "mobyfs", targets: ["mobyfs"]),
+        .library(name: "DockerPlugin", targets: ["DockerPlugin"]),
+        .library(name: "DockerPluginServer", targets: ["DockerPluginServer"]),
+        .library(name: "Systemd", targets: ["Systemd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // The SDK: usable without the daemon.
+        .target(name: "DockerPlugin", swiftSettings: strict),
+        .target(
+            name: "DockerPluginServer",
+            dependencies: ["CLinux", "DockerPlugin", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
+            swiftSettings: strict),
+        .systemLibrary(name: "CLinux"),
+        .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+        // The daemon.
+        .target(name: "CMobyFSShims"),
+        .target(name: "MobyFSHost", dependencies: ["CMobyFSShims", system, logging], swiftSettings: strict),
+        .target(name: "MobyFSVolumes", dependencies: ["MobyFSHost", system, logging], swiftSettings: strict),
+        .target(
+            name: "MobyFSDrivers", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],
+            swiftSettings: strict),
+        .target(
+            name: "MobyFSDaemon",
+            dependencies: [
+                "DockerPlugin", "DockerPluginServer", "Systemd", "MobyFSDrivers", "MobyFSVolumes", "MobyFSHost",
+                lifecycle, logging, system, .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "mobyfs",
+            dependencies: [
+                "MobyFSDaemon", "DockerPluginServer", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// What statx(2) tells of an open file that stat(2) does not.
+struct mobyfs_file_facts {
+    /// Number of the mount the file is on, as in /proc/PID/mountinfo.
+    uint64_t mount_id;
+    /// Whether the file is the root of that mount.
+    int is_mount_root;
+};
+
+/// Fills `facts` for the open file `fd`. Returns 0, or an error number.
+int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts);
+
+/// openat2(2) with RESOLVE_NO_XDEV and RESOLVE_NO_SYMLINKS: opens a child of the directory `dirfd` without
+/// leaving its mount. Returns a descriptor, or a negative error number.
+int mobyfs_open_beneath(int dirfd, const char *name, int flags);
+
+/// FS_IOC_GETFSUUID: writes the UUID of the file system that `fd` is on, at most 16 bytes.
+/// Returns its length, or a negative error number.
+int mobyfs_filesystem_uuid(int fd, uint8_t uuid[16]);
+
+/// Writes the statfs(2) identifier of the file system that `fd` is on, if it is of a type that makes it of its
+/// UUID, so that it survives a reboot. Returns 0, or an error number.
+int mobyfs_stable_fsid(int fd, uint64_t *fsid);

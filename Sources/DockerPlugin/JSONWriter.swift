@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Writes compact JSON.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func raw(_ text: StaticString) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func raw(_ number: some BinaryInteger) {
+        bytes.append(contentsOf: String(number).utf8)
+    }
+
+    /// Writes a string with its quotes and escapes.
+    mutating func string(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): raw("\\\"")
+            case UInt8(ascii: "\\"): raw("\\\\")
+            case 0x0A: raw("\\n")
+            case 0x0D: raw("\\r")
+            case 0x09: raw("\\t")
+            case 0..<0x20:
+                raw("\\u00")
+                bytes.append(Self.hexDigits[Int(byte >> 4)])
+                bytes.append(Self.hexDigits[Int(byte & 15)])
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static let hexDigits = Array("0123456789abcdef".utf8)
+
+    /// Writes elements between `open` and `close`, with commas.
+    mutating func list<Element>(
+        _ open: StaticString, _ elements: some Sequence<Element>, _ close: StaticString,
+        _ write: (inout JSONWriter, Element) -> Void
+    ) {
+        raw(open)
+        var first = true
+        for element in elements {
+            if !first { raw(",") }
+            first = false
+            write(&self, element)
+        }
+        raw(close)
+    }
+
+    mutating func value(_ value: JSONValue) {
+        switch value {
+        case .string(let text): string(text)
+        case .integer(let number): raw(number)
+        case .bool(let flag): raw(flag ? "true" : "false")
+        case .array(let elements): list("[", elements, "]") { $0.value($1) }
+        case .object(let members): object(members)
+        }
+    }
+
+    /// Writes an object with its keys in order, so that equal objects give equal bytes.
+    mutating func object(_ members: [String: JSONValue]) {
+        list("{", members.sorted { $0.key < $1.key }, "}") { writer, member in
+            writer.string(member.key)
+            writer.raw(":")
+            writer.value(member.value)
+        }
+    }
+}

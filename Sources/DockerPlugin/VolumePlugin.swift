@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A volume plugin.
+///
+/// Names are whatever the engine sends: `../x`, spaces and 300 characters included. Each call may come twice,
+/// as the engine repeats calls after a broken connection. What is thrown reaches the user of the engine as the
+/// error's description, to the letter.
+///
+/// The calls that only read are synchronous: the engine makes them before every other, so they are to be
+/// answered from memory, without waiting for a disk, a server or another volume.
+public protocol VolumePlugin: Sendable {
+    /// Whether the volumes are this host's or the whole cluster's. Asked once by the engine.
+    var scope: VolumeScope { get }
+
+    /// An engine has started, or found the plugin. Does nothing unless implemented.
+    func engineActivated(_ engine: Caller)
+
+    /// Creates a volume; one that exists with the same options is left as it is.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - options: What the user asked for, or nil where nothing was (`docker run -v`).
+    /// - Throws: Anything; nothing is to be left behind.
+    func create(_ name: String, options: [String: String]?) async throws
+
+    /// Removes a volume; one that does not exist is no error.
+    func remove(_ name: String) async throws
+
+    /// Makes a volume's data reachable at a path of the host.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - id: Who holds it from now on. The same ID may come again while it holds the volume, with an
+    ///     ``unmount(_:id:)`` for each time (`docker cp`).
+    ///   - engine: The engine that asks.
+    /// - Returns: An absolute path in the engine's mount namespace. The engine checks nothing about it.
+    /// - Throws: Anything; no ``unmount(_:id:)`` follows then.
+    func mount(_ name: String, id: String, for engine: Caller) async throws -> String
+
+    /// Takes back one ``mount(_:id:for:)``; an unknown volume or ID is no error.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - id: The mount ID.
+    /// - Throws: Anything. The engine logs it and may use the ID again.
+    func unmount(_ name: String, id: String) async throws
+
+    /// Where a volume's data is or will be on the host. Asked by engines before 18.03 only.
+    func path(_ name: String) throws -> String
+
+    /// Describes a volume.
+    ///
+    /// - Throws: ``VolumeNotFound`` if it is certain that there is no such volume: the engine then forgets what
+    ///   it knows of it. At any other error the connection is closed without an answer, so that it does not.
+    func get(_ name: String) throws -> VolumeInfo
+
+    /// Describes all volumes, in any order.
+    func list() throws -> [VolumeInfo]
+}
+
+extension VolumePlugin {
+    /// Does nothing.
+    public func engineActivated(_ engine: Caller) {}
+}
+
+/// It is certain that there is no such volume.
+public struct VolumeNotFound: Error, Hashable, CustomStringConvertible {
+    /// The text the engine shows.
+    public let description: String
+
+    /// Makes the error.
+    ///
+    /// - Parameter description: The text the engine shows, such as `no such volume: 'data'`.
+    public init(_ description: String) {
+        self.description = description
+    }
+}

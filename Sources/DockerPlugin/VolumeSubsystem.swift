@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The `VolumeDriver` interface: puts a ``VolumePlugin`` behind the engine's messages.
+public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
+    private enum Method: String {
+        case create = "Create"
+        case remove = "Remove"
+        case mount = "Mount"
+        case unmount = "Unmount"
+        case path = "Path"
+        case get = "Get"
+        case list = "List"
+        case capabilities = "Capabilities"
+    }
+
+    private let plugin: Plugin
+
+    /// Makes the interface to a plugin.
+    public init(_ plugin: Plugin) {
+        self.plugin = plugin
+    }
+
+    /// `VolumeDriver`.
+    public var name: String { "VolumeDriver" }
+
+    /// Whether this is one of the eight calls of the interface.
+    public func implements(_ method: Substring) -> Bool {
+        Method(rawValue: String(method)) != nil
+    }
+
+    /// Passes an activation on to the plugin.
+    public func activated(by caller: Caller) {
+        plugin.engineActivated(caller)
+    }
+
+    /// Answers a call; the calls that only read are answered at once.
+    public func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer {
+        guard let method = Method(rawValue: String(method)) else {
+            return .now(.failure("VolumeDriver has no method '\(method)'", status: 404))
+        }
+        let plugin = plugin
+        return switch method {
+        case .list: .now(list())
+        case .capabilities: .now(capabilities())
+        case .get: named(body) { name, _ in get(name) }
+        case .path: named(body) { name, _ in .now(path(name)) }
+        case .create:
+            named(body) { name, request in
+                .later { await Self.void { try await plugin.create(name, options: request.options) } }
+            }
+        case .remove: named(body) { name, _ in .later { await Self.void { try await plugin.remove(name) } } }
+        case .mount:
+            named(body) { name, request in
+                .later { await Self.mount(name, id: request.id ?? "", on: plugin, for: caller) }
+            }
+        case .unmount:
+            named(body) { name, request in
+                .later { await Self.void { try await plugin.unmount(name, id: request.id ?? "") } }
+            }
+        }
+    }
+
+    /// Reads the body of a call that names a volume.
+    private func named(_ body: [UInt8], _ answer: (String, VolumeRequest) -> PluginAnswer) -> PluginAnswer {
+        // The engine's own calls carry a name. A body without anything is its retry after a connection broke:
+        // the first attempt used the body up. It means nothing, and any answer but none would be acted upon.
+        if body.isEmpty { return .hangUp }
+        do {
+            let request = try VolumeRequest(decoding: body)
+            guard let name = request.name else {
+                return .now(.failure("the request has no 'Name'", status: 400))
+            }
+            return answer(name, request)
+        } catch {
+            return .now(.failure("\(error)", status: 400))
+        }
+    }
+
+    private static func void(_ operation: () async throws -> Void) async -> PluginResponse {
+        do {
+            try await operation()
+            return .empty
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    private static func mount(
+        _ name: String, id: String, on plugin: Plugin, for engine: Caller
+    ) async -> PluginResponse {
+        do {
+            var response = mountpoint(try await plugin.mount(name, id: id, for: engine))
+            // The engine sends no Unmount for a Mount whose answer it did not wait for. Nobody is left to be
+            // told if that fails.
+            response.undo = { try? await plugin.unmount(name, id: id) }
+            return response
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    private static func mountpoint(_ path: String) -> PluginResponse {
+        var writer = JSONWriter()
+        writer.raw("{\"Mountpoint\":")
+        writer.string(path)
+        writer.raw("}")
+        return PluginResponse(body: writer.bytes)
+    }
+
+    private func path(_ name: String) -> PluginResponse {
+        do {
+            return Self.mountpoint(try plugin.path(name))
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    /// Anything but a volume or silence makes the engine forget the volume.
+    private func get(_ name: String) -> PluginAnswer {
+        do {
+            var writer = JSONWriter()
+            writer.raw("{\"Volume\":")
+            writer.volume(try plugin.get(name))
+            writer.raw("}")
+            return .now(PluginResponse(body: writer.bytes))
+        } catch let error as VolumeNotFound {
+            return .now(.failure("\(error)"))
+        } catch {
+            return .hangUp
+        }
+    }
+
+    private func list() -> PluginResponse {
+        do {
+            var writer = JSONWriter()
+            writer.list("{\"Volumes\":[", try plugin.list(), "]}") { $0.volume($1) }
+            return PluginResponse(body: writer.bytes)
+        } catch {
+            return .failure("\(error)")
+        }
+    }
+
+    private func capabilities() -> PluginResponse {
+        var writer = JSONWriter()
+        writer.raw("{\"Capabilities\":{\"Scope\":")
+        writer.string(plugin.scope.rawValue)
+        writer.raw("}}")
+        return PluginResponse(body: writer.bytes)
+    }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// Serves one connection: collects each request, asks the router and writes the answer.
+///
+/// Requests are answered one after the other; what a client sends meanwhile waits, and nothing more is read.
+/// Everything here runs on the connection's event loop.
+final class HTTPHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// What Docker's own helper answers with; the engine does not look.
+    private static let contentType = "application/vnd.docker.plugins.v1.2+json"
+
+    private enum State {
+        case idle
+        /// The request's head has come, its end has not.
+        case receiving(HTTPRequestHead, body: [UInt8])
+        /// The rest of the request is read and thrown away; the refusal goes out at its end.
+        case refusing(HTTPRequestHead, PluginResponse)
+        /// The answer is being worked out.
+        case answering(HTTPRequestHead)
+        /// The connection is closed or closing; what still comes is ignored.
+        case closed
+    }
+
+    private let router: Router
+    private let connections: ConnectionRegistry
+    private let arrivals: ArrivalWatcher
+    private let caller: Caller
+    private let bodyLimit: Int
+    private let logger: Logger
+
+    private var state = State.idle
+    /// Parts of requests that came while an earlier one was being answered.
+    private var waiting = CircularBuffer<HTTPServerRequestPart>()
+    private var readIsHeldBack = false
+    private var inputIsClosed = false
+    /// Set when the server stops: the connection ends at the next moment without a request under way.
+    private var isDraining = false
+
+    init(
+        router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, bodyLimit: Int,
+        logger: Logger
+    ) {
+        self.router = router
+        self.connections = connections
+        self.arrivals = arrivals
+        self.caller = caller
+        self.bodyLimit = bodyLimit
+        self.logger = logger
+    }
+
+    private var isAnswering: Bool {
+        if case .answering = state { true } else { false }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isAnswering {
+            readIsHeldBack = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        waiting.append(unwrapInboundIn(data))
+        takeWaiting(context: context)
+    }
+
+    private func takeWaiting(context: ChannelHandlerContext) {
+        while !isAnswering, let part = waiting.popFirst() { take(part, context: context) }
+    }
+
+    private func take(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
+        if case .end = part { arrivals.sawEndOfRequest() }
+        switch (part, state) {
+        case (.head(let head), .idle): begin(head, context: context)
+        case (.body(let bytes), .receiving(let head, var body)):
+            state = .idle  // leaves `body` the only reference, so that it grows in place
+            body.append(contentsOf: bytes.readableBytesView)
+            if body.count > bodyLimit {
+                refuse(head, with: tooLarge, context: context)
+            } else {
+                state = .receiving(head, body: body)
+            }
+        case (.end, .receiving(let head, let body)): answer(head, body: body, context: context)
+        case (.end, .refusing(let head, let response)):
+            state = .answering(head)
+            send(response, keepAlive: head.isKeepAlive, context: context)
+        default: break
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
+        if announced > bodyLimit {
+            refuse(head, with: tooLarge, context: context)
+        } else if let refusal = router.refusal(method: head.method.rawValue, path: head.uri) {
+            state = .refusing(head, refusal)
+        } else {
+            if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
+                let go = HTTPResponseHead(version: head.version, status: .continue)
+                context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
+            }
+            var body: [UInt8] = []
+            body.reserveCapacity(announced)
+            state = .receiving(head, body: body)
+        }
+    }
+
+    private var tooLarge: PluginResponse {
+        .failure("the request's body is larger than \(bodyLimit) bytes", status: 413)
+    }
+
+    /// Refuses a request whose rest is not worth reading.
+    private func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
+        state = .answering(head)
+        send(response, keepAlive: false, context: context)
+    }
+
+    private func answer(_ head: HTTPRequestHead, body: [UInt8], context: ChannelHandlerContext) {
+        state = .answering(head)
+        logger.debug("request", metadata: ["request.path": "\(head.uri)", "request.bytes": "\(body.count)"])
+        switch router.answer(path: head.uri, body: body, from: caller) {
+        case .now(let response):
+            send(response, keepAlive: head.isKeepAlive, context: context)
+        case .hangUp:
+            logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
+            close(context: context)
+        case .later(let work):
+            let eventLoop = context.eventLoop
+            let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
+            connections.run {
+                let response = await work()
+                eventLoop.execute {
+                    bound.value.handler.send(response, keepAlive: head.isKeepAlive, context: bound.value.context)
+                }
+            }
+        }
+    }
+
+    private func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {
+        guard case .answering(let request) = state else {
+            takeBack(response)
+            return
+        }
+        var head = HTTPResponseHead(version: request.version, status: .init(statusCode: response.status))
+        head.headers.add(name: "Content-Type", value: Self.contentType)
+        head.headers.add(name: "Content-Length", value: String(response.body.count))
+        if response.status == 405 { head.headers.add(name: "Allow", value: "POST") }
+        if !keepAlive { head.headers.add(name: "Connection", value: "close") }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if request.method != .HEAD {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise(for: response, context: context))
+        guard keepAlive else { return close(context: context) }
+        state = .idle
+        takeWaiting(context: context)
+        if readIsHeldBack, !isAnswering {
+            readIsHeldBack = false
+            context.read()
+        }
+        endIfDone(context: context)
+    }
+
+    /// A promise that takes the response's operation back if the response cannot be written.
+    private func promise(for response: PluginResponse, context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
+        guard response.undo != nil else { return nil }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenFailure { _ in self.takeBack(response) }
+        return promise
+    }
+
+    private func takeBack(_ response: PluginResponse) {
+        guard let undo = response.undo else { return }
+        logger.notice("the engine hung up before it got the answer: its call is taken back")
+        connections.run { await undo() }
+    }
+}
+
+// MARK: - The end of a connection
+
+extension HTTPHandler {
+    private func close(context: ChannelHandlerContext) {
+        state = .closed
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state = .closed
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            // Half a hang-up: the client sends no more but may still wait for an answer.
+            inputIsClosed = true
+            endIfDone(context: context)
+        case is ConnectionRegistry.DrainEvent:
+            isDraining = true
+            endIfDone(context: context)
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    private func endIfDone(context: ChannelHandlerContext) {
+        guard case .idle = state else { return }
+        if inputIsClosed {
+            close(context: context)
+        } else if isDraining, !arrivals.isInsideRequest {
+            connections.handOver(context)
+            close(context: context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("connection failed", metadata: ["error": "\(error)"])
+        switch (error, state) {
+        case (is HTTPParserError, .idle), (is HTTPParserError, .receiving), (is HTTPParserError, .refusing):
+            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
+            refuse(head, with: .failure("this is not an HTTP/1.1 request", status: 400), context: context)
+        default:
+            close(context: context)
+        }
+    }
+}

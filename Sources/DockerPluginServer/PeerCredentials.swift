@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import Glibc
+import NIOCore
+
+extension Caller {
+    /// Asks the kernel who made a unix connection; of another, nothing is known.
+    ///
+    /// Source: unix(7), `SO_PEERCRED`. A process of a pid namespace that cannot be seen from here shows as 0.
+    init(of channel: any Channel) {
+        self.init()
+        // The fields of C's `struct ucred`, which Glibc does not export: process, user, group.
+        let unknown: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
+        guard let peer = channel.socketOption(SO_PEERCRED, initial: unknown), peer.pid > 0 else { return }
+        processID = peer.pid
+        userID = peer.uid
+    }
+}
+
+extension Channel {
+    /// Whether the channel is a unix socket.
+    var isUnixSocket: Bool {
+        socketOption(SO_DOMAIN, initial: CInt(0)) == AF_UNIX
+    }
+
+    fileprivate func socketOption<Value: BitwiseCopyable>(_ name: CInt, initial: Value) -> Value? {
+        var value = initial
+        var size = socklen_t(MemoryLayout<Value>.size)
+        let result = try? pipeline.syncOperations.withUnsafeTransportIfAvailable { (descriptor: CInt) in
+            getsockopt(descriptor, SOL_SOCKET, name, &value, &size)
+        }
+        return result == 0 ? value : nil
+    }
+}
+
+/// A second descriptor of the same open file.
+func duplicateDescriptor(_ descriptor: CInt) throws -> CInt {
+    let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+    guard duplicate >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl(F_DUPFD_CLOEXEC)") }
+    return duplicate
+}

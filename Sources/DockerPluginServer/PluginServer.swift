@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import DockerPlugin
+import Glibc
+public import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import ServiceLifecycle
+import Synchronization
+
+/// Serves a plugin over HTTP/1.1 on any number of sockets.
+///
+/// Requests are read whole before they are answered, up to a limit of 1 MiB. Connections are never closed for
+/// being idle: the engine would lose a call to the race.
+public final class PluginServer: Service {
+    /// What a server is made with.
+    public struct Configuration: Sendable {
+        /// Where to take connections.
+        public var listeners: [Listener]
+        /// Connected sockets that an earlier server left when it stopped; see ``handOver``.
+        public var connections: [CInt] = []
+        /// The largest request body accepted, in bytes.
+        public var bodyLimit = 1 << 20
+        /// How long, after the server was told to stop, requests under way may take to end.
+        public var drainLimit = Duration.seconds(20)
+        /// Takes over each connection that is open and idle when the server stops.
+        ///
+        /// It is given the descriptor, and owns it: passed on to a later server, a client in the act of sending
+        /// notices nothing. Nil closes such connections.
+        public var handOver: (@Sendable (CInt) -> Void)?
+
+        /// Makes a configuration.
+        ///
+        /// - Parameter listeners: Where to take connections.
+        public init(listeners: [Listener]) {
+            self.listeners = listeners
+        }
+    }
+
+    private let configuration: Configuration
+    private let router: Router
+    private let connections: ConnectionRegistry
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let listening = Mutex<[SocketAddress]>([])
+
+    /// Makes a server; it listens from ``run()`` on.
+    ///
+    /// - Parameters:
+    ///   - configuration: Sockets and limits.
+    ///   - subsystems: What the plugin implements.
+    ///   - logger: Where to log.
+    public init(_ configuration: Configuration, subsystems: [any PluginSubsystem], logger: Logger) {
+        self.configuration = configuration
+        self.router = Router(subsystems)
+        self.connections = ConnectionRegistry(handOver: configuration.handOver)
+        self.group = MultiThreadedEventLoopGroup.singleton
+        self.logger = logger
+    }
+
+    /// Listens, serves until the task is cancelled or a graceful shutdown begins, and then ends each connection
+    /// between two of its requests.
+    public func run() async throws {
+        try await run { _ in }
+    }
+
+    /// As ``run()``, and tells when the server has begun to listen.
+    ///
+    /// - Parameter whenListening: Called once, with the addresses the server listens on.
+    /// - Returns: What `whenListening` returned, when the server has stopped.
+    /// - Throws: ``ListenError`` if it cannot listen, and what `whenListening` throws.
+    @discardableResult
+    public func run<Announced: Sendable>(
+        whenListening: @Sendable ([String]) async throws -> Announced
+    ) async throws -> Announced {
+        var channels: [any Channel] = []
+        let announced: Announced
+        do {
+            for listener in configuration.listeners { channels.append(try await listener.bind(bootstrap())) }
+            for descriptor in configuration.connections { await adopt(descriptor) }
+            listening.withLock { $0 = channels.compactMap(\.localAddress) }
+            announced = try await whenListening(channels.map(\.address))
+        } catch {
+            await close(channels)
+            throw error
+        }
+        await untilStopped()
+        await close(channels)
+        await connections.drain(within: configuration.drainLimit)
+        return announced
+    }
+
+    private func untilStopped() async {
+        // Cancellation ends the wait as a graceful shutdown does: what is under way is finished either way.
+        try? await gracefulShutdown()
+    }
+
+    private func close(_ channels: [any Channel]) async {
+        for (listener, channel) in zip(configuration.listeners, channels) {
+            // A listening socket that is closed already needs no closing.
+            try? await channel.close().get()
+            if case .unix(let path) = listener { unlink(path) }
+        }
+    }
+
+    private func bootstrap() -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4096)
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.set(up: channel) } }
+    }
+
+    /// Goes on with a connection of an earlier server.
+    private func adopt(_ descriptor: CInt) async {
+        do {
+            _ = try await ClientBootstrap(group: group)
+                .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.set(up: channel) } }
+                .withConnectedSocket(descriptor).get()
+        } catch {
+            logger.debug("a connection handed over is gone", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func set(up channel: any Channel) throws {
+        let arrivals = ArrivalWatcher()
+        let handler = HTTPHandler(
+            router: router, connections: connections, arrivals: arrivals, caller: Caller(of: channel),
+            bodyLimit: configuration.bodyLimit, logger: logger)
+        // Over a unix socket the kernel tells a client that sends no more from one that is gone.
+        try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(arrivals)
+        try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
+        try pipeline.addHandler(handler)
+        connections.add(channel)
+    }
+}
+
+extension PluginServer {
+    /// Whether the server answers a request, made as an engine makes one: over a new connection to its own
+    /// first listening socket.
+    ///
+    /// - Parameter limit: How long to wait for the answer.
+    /// - Returns: False also where the server does not listen yet.
+    public func answers(within limit: Duration) async -> Bool {
+        guard let address = listening.withLock(\.first) else { return false }
+        return await LivenessProbe.succeeds(at: address, within: limit, on: group)
+    }
+}
+
+extension Channel {
+    fileprivate var address: String {
+        switch localAddress {
+        case .unixDomainSocket: "unix://\(localAddress?.pathname ?? "")"
+        case .v4(let address): "tcp://\(address.host):\(localAddress?.port ?? 0)"
+        case .v6(let address): "tcp://[\(address.host)]:\(localAddress?.port ?? 0)"
+        case nil: "unknown"
+        }
+    }
+}

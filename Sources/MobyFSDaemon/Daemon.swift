@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import DockerPluginServer
+import Logging
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSVolumes
+import ServiceLifecycle
+import SystemPackage
+import Systemd
+import UnixSignals
+
+/// The daemon: wires configuration, volumes and server together and runs until it is told to stop.
+package struct Daemon: Sendable {
+    package static let version = "0.1.0"
+
+    /// Under this name connections that are still open wait with systemd for the daemon's next process.
+    private static let handedOverName = "connection"
+
+    private let sources: Configuration.Sources
+
+    /// - Parameter sources: Where the configuration is, and is to be read again on SIGHUP.
+    package init(_ sources: Configuration.Sources) {
+        self.sources = sources
+    }
+
+    /// Runs until SIGTERM or SIGINT, and unmounts nothing at the end.
+    package func run() async throws {
+        let configuration = try Configuration(from: sources)
+        let log = DaemonLog(level: configuration.logLevel)
+        let logger = log.logger("mobyfs")
+        let systemd = ServiceManager()
+        let passed = try PassedSocket.takeAll()
+
+        let lock = try lockData(configuration, logger)
+        let volumes = VolumeManager(
+            root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
+            drivers: [DirectoryDriver(pool: configuration.dataDirectory)], logger: logger)
+        await volumes.load()
+
+        var server = PluginServer.Configuration(listeners: try listeners(configuration, passed))
+        server.connections = passed.filter { !$0.isListening }.map(\.descriptor)
+        if systemd.isPresent {
+            server.handOver = { descriptor in
+                systemd.store(descriptor, name: Self.handedOverName)
+                // The manager has a copy of its own by now.
+                try? FileDescriptor(rawValue: descriptor).close()
+            }
+        }
+        let pluginServer = PluginServer(
+            server, subsystems: [VolumeSubsystem(MobyFSPlugin(volumes: volumes))], logger: logger)
+        let announcement = Announcement(
+            configuration: configuration, systemd: systemd, volumes: volumes, logger: logger)
+        let services: [any Service] = [
+            ServingService(server: pluginServer, announcement: announcement) {
+                systemd.removeStored(name: Self.handedOverName)
+            },
+            HousekeepingService(volumes: volumes),
+            TrashService(volumes: volumes),
+            StatusService(systemd: systemd, volumes: volumes),
+            WatchdogService(systemd: systemd, server: pluginServer, logger: logger),
+            ReloadService(
+                sources: sources, configuration: configuration, log: log, systemd: systemd, volumes: volumes,
+                logger: logger),
+        ]
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(60)
+        try await ServiceGroup(configuration: group).run()
+        // What was handed over is with the manager before this process ends.
+        await BlockingWork.run { systemd.flush() }
+        logger.notice("stopped; volumes stay as they are")
+        withExtendedLifetime(lock) {}
+    }
+
+    /// Makes sure that no other daemon works on the same volumes.
+    ///
+    /// A folder that is not there cannot be worked on, and needs no lock.
+    private func lockData(_ configuration: Configuration, _ logger: Logger) throws -> DirectoryLock? {
+        do {
+            try Directories.create(configuration.dataDirectory, mode: 0o711)
+            return try DirectoryLock(configuration.dataDirectory)
+        } catch let held as DirectoryLock.Held {
+            let holder = held.processID.map { "process \($0)" } ?? "a process"
+            throw ConfigurationError(
+                "\(holder) serves the volumes in '\(held.path)' already: stop it, or choose another folder with --data-dir"
+            )
+        } catch {
+            logger.error("the data folder cannot be used", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// Sockets that were passed; else the unix socket, unless only a port was asked for; and the port.
+    private func listeners(_ configuration: Configuration, _ passed: [PassedSocket]) throws -> [Listener] {
+        var listeners = passed.filter(\.isListening).map { Listener.descriptor($0.descriptor) }
+        if listeners.isEmpty, configuration.socket != nil || configuration.port == nil {
+            let path = configuration.socket ?? configuration.runtimeDirectory.appending("mobyfs.sock")
+            try Directories.create(path.removingLastComponent(), mode: 0o755)
+            listeners.append(.unix(path: path.string))
+        }
+        if let port = configuration.port { listeners.append(.tcp(host: "127.0.0.1", port: port)) }
+        return listeners
+    }
+}

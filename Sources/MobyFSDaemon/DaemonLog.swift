@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+import Synchronization
+import Systemd
+
+/// Where the daemon logs to: the journal when started by systemd, lines on standard error otherwise; and a
+/// level that all loggers share, so that a reload reaches those that exist.
+package final class DaemonLog: Sendable {
+    private let sharedLevel: Mutex<Logger.Level>
+
+    package init(level: Logger.Level) {
+        sharedLevel = Mutex(level)
+    }
+
+    package var level: Logger.Level {
+        get { sharedLevel.withLock { $0 } }
+        set { sharedLevel.withLock { $0 = newValue } }
+    }
+
+    /// Makes a logger.
+    package func logger(_ label: String) -> Logger {
+        Logger(label: label) { label in
+            let handler: any LogHandler =
+                JournalLogHandler.isAvailable
+                ? JournalLogHandler(label: label) : StreamLogHandler.standardError(label: label)
+            return Handler(log: self, wrapped: handler)
+        }
+    }
+
+    private struct Handler: LogHandler {
+        let log: DaemonLog
+        var wrapped: any LogHandler
+
+        var logLevel: Logger.Level {
+            get { log.level }
+            set {}  // the level is the daemon's, not one logger's
+        }
+        var metadata: Logger.Metadata {
+            get { wrapped.metadata }
+            set { wrapped.metadata = newValue }
+        }
+        var metadataProvider: Logger.MetadataProvider? {
+            get { wrapped.metadataProvider }
+            set { wrapped.metadataProvider = newValue }
+        }
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { wrapped[metadataKey: key] }
+            set { wrapped[metadataKey: key] = newValue }
+        }
+        func log(event: LogEvent) {
+            wrapped.log(event: event)
+        }
+    }
+}

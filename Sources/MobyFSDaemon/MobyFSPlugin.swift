@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import MobyFSHost
+import MobyFSVolumes
+import SystemPackage
+
+/// The volume manager, seen as a plugin by the engine.
+struct MobyFSPlugin: VolumePlugin {
+    let volumes: VolumeManager
+
+    var scope: VolumeScope { .local }
+
+    func engineActivated(_ engine: Caller) {
+        // A process is told from the one before by its start; over TCP this call is the only sign of a new one.
+        if engine.processID == nil { volumes.doubtUnidentifiedHolders() }
+    }
+
+    func create(_ name: String, options: [String: String]?) async throws {
+        try await volumes.create(name, options: options)
+    }
+
+    func remove(_ name: String) async throws {
+        try await volumes.remove(name)
+    }
+
+    func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
+        let process = engine.processID.flatMap { ProcessIdentity(processID: $0) }
+        return try await volumes.mount(name, id: id, for: process).string
+    }
+
+    func unmount(_ name: String, id: String) async throws {
+        try await volumes.unmount(name, id: id)
+    }
+
+    func path(_ name: String) throws -> String {
+        try described(name).mountpoint?.string ?? ""
+    }
+
+    func get(_ name: String) throws -> VolumeInfo {
+        VolumeInfo(try described(name))
+    }
+
+    func list() throws -> [VolumeInfo] {
+        try volumes.describeAll().map { VolumeInfo($0) }
+    }
+
+    private func described(_ name: String) throws -> VolumeDescription {
+        do {
+            return try volumes.describe(name)
+        } catch  where error.code == .notFound {
+            throw VolumeNotFound(error.message)
+        }
+    }
+}
+
+extension VolumeInfo {
+    fileprivate init(_ description: VolumeDescription) {
+        self.init(name: description.name.description)
+        mountpoint = description.mountpoint?.string
+        createdAt = description.volume?.createdAt
+        status["mounts"] = .integer(Int64(description.mountCount))
+        if let volume = description.volume {
+            status["driver"] = .string(volume.driver)
+            status["options"] = .object(volume.options.values.mapValues { .string($0) })
+        }
+        if let trouble = description.trouble { status["error"] = .string(trouble) }
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPluginServer
+import Logging
+import MobyFSVolumes
+import ServiceLifecycle
+import Systemd
+
+/// Serves the engine.
+struct ServingService: Service {
+    let server: PluginServer
+    let announcement: Announcement
+    /// Called when connections of the process before are taken over.
+    let takenOver: @Sendable () -> Void
+
+    func run() async throws {
+        let written = try await server.run { addresses in
+            takenOver()
+            return try announcement.serving(on: addresses)
+        }
+        announcement.stopped(written)
+    }
+}
+
+/// Finds out now and then which holders are gone, and whether a pool that was not there is back.
+struct HousekeepingService: Service {
+    private static let interval = Duration.seconds(10)
+
+    let volumes: VolumeManager
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await volumes.loadIfNeeded()
+                await volumes.releaseAbandoned()
+                // Cancelled at the end.
+                try? await Task.sleep(for: Self.interval)
+            }
+        }
+    }
+}
+
+/// Deletes removed volumes in the background.
+struct TrashService: Service {
+    let volumes: VolumeManager
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await volumes.emptyTrash() }
+    }
+}
+
+/// Keeps the line in `systemctl status` up to date, and says when the daemon stops.
+struct StatusService: Service {
+    let systemd: ServiceManager
+    let volumes: VolumeManager
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var last = ""
+            for await _ in volumes.changeEvents {
+                let line = volumes.statusLine
+                if line != last { systemd.status(line) }
+                last = line
+                // A burst of changes is told once. Cancelled at the end.
+                try? await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        systemd.stopping()
+    }
+}
+
+/// Tells systemd that the daemon is alive, as long as a request to its own socket is answered.
+struct WatchdogService: Service {
+    let systemd: ServiceManager
+    let server: PluginServer
+    let logger: Logger
+
+    func run() async throws {
+        guard let interval = systemd.watchdogInterval else {
+            // The wait ends with the daemon, and so needs no answer.
+            try? await gracefulShutdown()
+            return
+        }
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                if await server.answers(within: interval / 4) {
+                    systemd.alive()
+                } else if !Task.isCancelled {
+                    logger.error("the daemon does not answer itself", metadata: ["limit": "\(interval / 4)"])
+                }
+                try? await Task.sleep(for: interval / 4)
+            }
+        }
+    }
+}

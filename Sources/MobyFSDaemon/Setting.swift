@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A thing that can be configured: by a flag of `mobyfs start`, in the environment or in the configuration file.
+package enum Setting: String, CaseIterable, Sendable {
+    case dataDirectory = "MOBYFS_DATA_DIR"
+    case runtimeDirectory = "MOBYFS_RUNTIME_DIR"
+    case socket = "MOBYFS_SOCKET"
+    case port = "MOBYFS_PORT"
+    case specDirectory = "MOBYFS_SPEC_DIR"
+    case logLevel = "MOBYFS_LOG_LEVEL"
+
+    /// What names of all settings begin with; an environment variable that does and is none is a mistake.
+    static let prefix = "MOBYFS_"
+
+    /// What holds where nothing is said; nil if that is nothing.
+    package var defaultValue: String? {
+        switch self {
+        case .dataDirectory: "/var/lib/mobyfs"
+        case .runtimeDirectory: "/run/mobyfs"
+        case .specDirectory: "/etc/docker/plugins"
+        case .logLevel: "info"
+        case .socket, .port: nil
+        }
+    }
+
+    /// Whether a reload is enough for it to change.
+    var isReloadable: Bool { self == .logLevel }
+}

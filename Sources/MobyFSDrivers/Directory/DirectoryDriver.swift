@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSHost
+package import MobyFSVolumes
+package import SystemPackage
+
+/// Volumes that are plain directories: in the pool, or anywhere on the host with `mountpoint=`.
+///
+/// Nothing is mounted for them: the directory itself is handed out, and so is there after any restart.
+package struct DirectoryDriver: VolumeDriver {
+    /// The pool, in which no `mountpoint=` may lie.
+    private let pool: FilePath
+
+    package init(pool: FilePath) {
+        self.pool = pool
+    }
+
+    package var info: DriverInfo {
+        DriverInfo(
+            name: "directory",
+            summary: "a directory of the pool, or of the host",
+            options: [
+                OptionInfo("mountpoint", "an absolute path of the host to use instead of a directory of the pool")
+            ])
+    }
+
+    package func check(_ options: VolumeOptions) throws(VolumeError) {
+        guard let text = options["mountpoint"] else { return }
+        func refuse(_ reason: String) -> VolumeError {
+            VolumeError(.invalidArgument, "option mountpoint='\(text)' \(reason)")
+        }
+        let path = FilePath(text)
+        guard path.isAbsolute, text.utf8.first == UInt8(ascii: "/") else {
+            throw refuse("is not an absolute path, such as /srv/data")
+        }
+        guard !path.components.contains(where: { $0.kind == .parentDirectory }) else {
+            throw refuse("has '..' in it: give the path without")
+        }
+        guard !text.utf8.contains(0), !path.isRoot else { throw refuse("is no directory that a volume can be") }
+        guard !path.starts(with: pool), !pool.starts(with: path) else {
+            throw refuse("overlaps with mobyfs' own data in '\(pool)': leave mountpoint out, or choose another path")
+        }
+        if Directories.isDirectory(path) == false { throw refuse("is not a directory") }
+        if let policy = options.removalPolicy, policy != .keep {
+            throw VolumeError(
+                .invalidArgument,
+                "option on-remove='\(policy.rawValue)' does not go with mountpoint: mobyfs deletes no data outside its "
+                    + "pool; use on-remove=keep or leave it out")
+        }
+    }
+
+    package func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath {
+        volume.options["mountpoint"].map { FilePath($0) } ?? context.root.appending("data")
+    }
+
+    package func keepsDataInside(_ volume: Volume) -> Bool {
+        volume.options["mountpoint"] == nil
+    }
+
+    package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
+        let path = mountpoint(of: volume, in: context)
+        let isInside = keepsDataInside(volume)
+        return try await BlockingWork.run {
+            let created = try Directories.create(path, mode: 0o755)
+            do {
+                try Self.setAttributes(volume, of: path)
+                return isInside ? [:] : try FileSystemIdentity(of: path).state
+            } catch {
+                for directory in created.reversed() { Directories.removeIfEmpty(directory) }
+                throw VolumeError(.io, "cannot create volume '\(volume.name)'", cause: error)
+            }
+        }
+    }
+
+    /// Does nothing: what is outside the pool is the user's, and stays.
+    ///
+    /// A directory that ``create(_:in:)`` made for a volume
+    /// that did not come to be is empty, but so may be one that was there before.
+    package func remove(_ volume: Volume, in context: DriverContext) async throws {}
+
+    package func mount(_ volume: Volume, in context: DriverContext) async throws {
+        let path = mountpoint(of: volume, in: context)
+        try await BlockingWork.run {
+            if let expected = FileSystemIdentity(state: volume.state) {
+                try Self.require(expected, of: path, for: volume)
+            }
+            guard Directories.isDirectory(path) == true else {
+                throw VolumeError(
+                    .unavailable,
+                    "volume '\(volume.name)' cannot be mounted: its directory '\(path)' is gone; restore it")
+            }
+            do {
+                // Image seeding may have given an empty volume the image's owner in place of the one asked for.
+                try Self.setAttributes(volume, of: path)
+            } catch {
+                throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
+            }
+        }
+    }
+
+    package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
+
+    private static func setAttributes(_ volume: Volume, of path: FilePath) throws {
+        let options = volume.options
+        guard options.owner != nil || options.group != nil || options.mode != nil else { return }
+        try Directories.set(owner: options.owner, group: options.group, mode: options.mode, of: path)
+    }
+
+    /// Throws unless the disk that was there when the volume was created is there now.
+    ///
+    /// Else the container would find an empty directory, and its data would end up under the mountpoint.
+    private static func require(_ expected: FileSystemIdentity, of path: FilePath, for volume: Volume) throws {
+        var existing = path
+        while Directories.isDirectory(existing) == nil, !existing.isRoot { existing.removeLastComponent() }
+        let found = try FileSystemIdentity(of: existing)
+        guard !expected.matches(found) else { return }
+        throw VolumeError(
+            .unavailable,
+            "volume '\(volume.name)' cannot be mounted: '\(path)' was created on \(expected) and is on \(found) now; "
+                + "mount the file system that belongs there")
+    }
+}
+
+extension FileSystemIdentity {
+    private static let keys = (mountpoint: "fs.mountpoint", type: "fs.type", uuid: "fs.uuid", fsid: "fs.fsid")
+
+    /// As a record keeps it.
+    fileprivate var state: [String: String] {
+        var state = [Self.keys.mountpoint: mountpoint, Self.keys.type: type]
+        state[Self.keys.uuid] = uuid
+        state[Self.keys.fsid] = fsid
+        return state
+    }
+
+    fileprivate init?(state: [String: String]) {
+        guard let mountpoint = state[Self.keys.mountpoint], let type = state[Self.keys.type] else { return nil }
+        self.init(
+            mountpoint: mountpoint, type: type, uuid: state[Self.keys.uuid], fsid: state[Self.keys.fsid])
+    }
+}

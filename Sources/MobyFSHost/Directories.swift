@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Glibc
+package import SystemPackage
+
+/// Making, listing and describing directories.
+package enum Directories {
+    /// Creates a directory and the parents it lacks; one that exists keeps its mode.
+    ///
+    /// - Returns: The directories that were created, outermost first.
+    @discardableResult
+    package static func create(_ path: FilePath, mode: mode_t) throws -> [FilePath] {
+        var created: [FilePath] = []
+        do {
+            for directory in try missing(path) {
+                if mkdir(directory.string, mode) != 0 {
+                    let reason = Errno(rawValue: errno)
+                    // Another process may have been quicker.
+                    guard reason == .fileExists else { throw SystemCallError("mkdir '\(directory)'", reason) }
+                    continue
+                }
+                created.append(directory)
+                // Whatever the process's umask is.
+                try check(chmod(directory.string, mode), "chmod '\(directory)'")
+                try DurableFile.syncDirectory(directory.removingLastComponent())
+            }
+        } catch {
+            for directory in created.reversed() { rmdir(directory.string) }
+            throw error
+        }
+        return created
+    }
+
+    /// The directory and those of its parents that do not exist, outermost first.
+    private static func missing(_ path: FilePath) throws -> [FilePath] {
+        var missing: [FilePath] = []
+        var directory = path
+        while true {
+            var status = stat()
+            if stat(directory.string, &status) == 0 {
+                guard status.st_mode & S_IFMT == S_IFDIR else {
+                    throw SystemCallError("mkdir '\(path)': '\(directory)'", .notDirectory)
+                }
+                return missing.reversed()
+            }
+            let reason = Errno(rawValue: errno)
+            guard reason == .noSuchFileOrDirectory, !directory.isRoot else {
+                throw SystemCallError("stat '\(directory)'", reason)
+            }
+            missing.append(directory)
+            directory = directory.removingLastComponent()
+        }
+    }
+
+    /// The names in a directory but `.` and `..`, in no order.
+    package static func entries(of path: FilePath) throws -> [String] {
+        let descriptor = try check(
+            open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        return try entries(takingOver: descriptor, named: path.string)
+    }
+
+    /// The names in an open directory, which is closed.
+    static func entries(takingOver descriptor: CInt, named name: String) throws -> [String] {
+        guard let stream = fdopendir(descriptor) else {
+            let reason = Errno(rawValue: errno)
+            close(descriptor)
+            throw SystemCallError("read directory '\(name)'", reason)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        errno = 0
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
+            }
+            if name != ".", name != ".." { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw SystemCallError("read directory '\(name)'", Errno(rawValue: errno)) }
+        return names
+    }
+
+    /// What kind of thing is at a path; nil if nothing is, or nothing that can be looked at.
+    package static func isDirectory(_ path: FilePath) -> Bool? {
+        var status = stat()
+        guard stat(path.string, &status) == 0 else { return nil }
+        return status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Deletes a directory if nothing is in it.
+    package static func removeIfEmpty(_ path: FilePath) {
+        rmdir(path.string)
+    }
+
+    /// Sets what is asked for of a directory's owner, group and mode, if it is not so already.
+    package static func set(owner: uid_t?, group: gid_t?, mode: mode_t?, of path: FilePath) throws {
+        let descriptor = try check(
+            open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        defer { close(descriptor) }
+        var status = stat()
+        try check(fstat(descriptor, &status), "stat '\(path)'")
+        let owner = owner ?? status.st_uid
+        let group = group ?? status.st_gid
+        if owner != status.st_uid || group != status.st_gid {
+            try check(fchown(descriptor, owner, group), "chown '\(path)' to \(owner):\(group)")
+            // chown(2) may have taken set-group-ID away.
+            try check(fchmod(descriptor, mode ?? (status.st_mode & 0o7777)), "chmod '\(path)'")
+        } else if let mode, mode != status.st_mode & 0o7777 {
+            try check(fchmod(descriptor, mode), "chmod '\(path)'")
+        }
+        try check(fsync(descriptor), "sync '\(path)'")
+    }
+}
+
+extension FilePath {
+    /// Whether this is `/`.
+    package var isRoot: Bool { root != nil && components.isEmpty }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+package import SystemPackage
+
+/// Files and directory entries that survive a power cut once a call has returned.
+package enum DurableFile {
+    /// Writes a file whole or not at all: to a temporary file beside it, synced, then renamed over it.
+    ///
+    /// - Parameters:
+    ///   - bytes: The new content.
+    ///   - path: The file. The temporary one has the same name with a dot in front and `.new` behind.
+    ///   - permissions: The mode of the file.
+    ///   - isDurable: Whether to wait for the disk. Without it the file is still whole or absent as long as the
+    ///     machine runs.
+    /// - Throws: ``SystemCallError``; the file is as it was.
+    package static func write(
+        _ bytes: some Sequence<UInt8>, to path: FilePath, permissions: FilePermissions = [.ownerReadWrite],
+        isDurable: Bool = true
+    ) throws {
+        let name = path.lastComponent?.string ?? ""
+        let temporary = path.removingLastComponent().appending(".\(name).new")
+        do {
+            try naming("write '\(temporary)'") {
+                let file = try FileDescriptor.open(
+                    temporary, .writeOnly, options: [.create, .truncate, .noFollow, .closeOnExec],
+                    permissions: permissions)
+                try file.closeAfter {
+                    try file.writeAll(bytes)
+                    if isDurable { try sync(file) }
+                }
+            }
+            try check(rename(temporary.string, path.string), "rename '\(temporary)' to '\(path)'")
+        } catch {
+            unlink(temporary.string)
+            throw error
+        }
+        if isDurable { try syncDirectory(path.removingLastComponent()) }
+    }
+
+    /// Makes the entries of a directory survive a power cut.
+    package static func syncDirectory(_ path: FilePath) throws {
+        try naming("sync '\(path)'") {
+            let directory = try FileDescriptor.open(path, .readOnly, options: [.directory, .closeOnExec])
+            try directory.closeAfter { try sync(directory) }
+        }
+    }
+
+    private static func sync(_ file: FileDescriptor) throws {
+        guard fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
+    }
+
+    /// Reads a file whole.
+    ///
+    /// - Parameters:
+    ///   - path: The file; a symbolic link at its end is refused.
+    ///   - limit: The largest size accepted, in bytes.
+    /// - Returns: All of it.
+    /// - Throws: ``SystemCallError``, with `fileTooLarge` for one over the limit.
+    package static func read(_ path: FilePath, limit: Int = 1 << 20) throws -> [UInt8] {
+        try naming("read '\(path)'") {
+            let file = try FileDescriptor.open(path, .readOnly, options: [.noFollow, .closeOnExec, .nonBlocking])
+            return try file.closeAfter {
+                var bytes: [UInt8] = []
+                var chunk = [UInt8](repeating: 0, count: 16384)
+                while true {
+                    let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+                    if count == 0 { return bytes }
+                    bytes.append(contentsOf: chunk[..<count])
+                    guard bytes.count <= limit else { throw Errno.fileTooLarge }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+package import SystemPackage
+
+/// Renaming and unlinking.
+package enum Files {
+    package static func unlink(_ path: FilePath) throws {
+        try check(Glibc.unlink(path.string), "unlink '\(path)'")
+    }
+
+    /// Renames a file or directory; an entry that is in the way of a directory must be an empty directory.
+    package static func rename(_ path: FilePath, to other: FilePath) throws {
+        try check(Glibc.rename(path.string, other.string), "rename '\(path)' to '\(other)'")
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CMobyFSShims
+import Glibc
+package import SystemPackage
+
+/// Where a directory is, in the kernel's terms: on which file system, and at which place of it.
+///
+/// A container that has the directory, or one below it, shows a mount of the same device with that root,
+/// whatever the paths are called.
+package struct MountLocation: Hashable, Sendable {
+    /// The mount that the directory is on.
+    package let covering: MountEntry
+    /// The directory's place inside its file system.
+    package let root: FilePath
+
+    /// Looks a directory up.
+    ///
+    /// - Parameters:
+    ///   - path: An existing directory.
+    ///   - table: The mounts of this process.
+    /// - Throws: ``SystemCallError`` if the directory cannot be opened.
+    package init(of path: FilePath, in table: MountTable) throws {
+        let descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        defer { close(descriptor) }
+        var facts = mobyfs_file_facts()
+        let failure = mobyfs_file_facts(descriptor, &facts)
+        guard failure == 0 else { throw SystemCallError("statx '\(path)'", Errno(rawValue: failure)) }
+        guard let covering = table.entry(id: facts.mount_id) else {
+            throw SystemCallError("find the mount of '\(path)'", .noSuchFileOrDirectory)
+        }
+        self.covering = covering
+        // The kernel's own name of the directory, with all symbolic links followed.
+        var resolved = try Self.resolvedPath(of: descriptor)
+        _ = resolved.removePrefix(covering.mountpoint)
+        root = covering.root.pushing(resolved)
+    }
+
+    private static func resolvedPath(of descriptor: CInt) throws -> FilePath {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let link = "/proc/self/fd/\(descriptor)"
+        let count = try check(readlink(link, &buffer, buffer.count - 1), "readlink '\(link)'")
+        return FilePath(String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    /// Whether a mount shows the directory or something below it.
+    package func isShown(by entry: MountEntry) -> Bool {
+        entry.device == covering.device && entry.root.starts(with: root)
+    }
+}

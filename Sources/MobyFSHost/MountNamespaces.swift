@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+package import SystemPackage
+
+/// Finds out from the kernel which processes have a directory mounted.
+package enum MountNamespaces {
+    /// A process in whose mount namespace a directory is mounted.
+    package struct User: Hashable, Sendable {
+        package let processID: Int32
+        /// The process's name, as in `ps`.
+        package let processName: String
+        package let mountpoint: FilePath
+    }
+
+    /// What a look at all processes gave.
+    package struct Survey: Sendable {
+        /// One user of each directory that has any.
+        package var users: [FilePath: User] = [:]
+        /// Whether every process could be looked at; else a directory without a user may have one all the same.
+        package var isComplete = true
+    }
+
+    /// Looks through the mount tables of all processes, each namespace once.
+    ///
+    /// A mount in which the host itself keeps one of the directories is no use of it.
+    ///
+    /// - Parameter directories: Directories of this host. One that is not there has no users.
+    /// - Returns: Who has which of them mounted.
+    /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
+    package static func survey(_ directories: [FilePath]) throws -> Survey {
+        var survey = Survey()
+        let own = try MountTable()
+        // A directory that cannot be looked at (its disk is gone) might still be mounted somewhere.
+        var locations: [(directory: FilePath, location: MountLocation)] = []
+        for directory in directories {
+            do {
+                locations.append((directory, try MountLocation(of: directory, in: own)))
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                continue
+            } catch {
+                survey.isComplete = false
+            }
+        }
+        guard !locations.isEmpty else { return survey }
+        let hostRoot = own.rootDevice
+
+        var seen: Set<String> = []
+        for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
+            if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
+            let table: MountTable
+            do {
+                table = try MountTable(ofProcess: process)
+            } catch let error as SystemCallError {
+                // A process that has ended in the meantime shows as one of these.
+                let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
+                if !isGone { survey.isComplete = false }
+                continue
+            }
+            let isHostLike = table.rootDevice == hostRoot
+            for (directory, location) in locations where survey.users[directory] == nil {
+                let use = table.entries.first { entry in
+                    location.isShown(by: entry)
+                        && !(isHostLike && entry.mountpoint == location.covering.mountpoint)
+                }
+                if let use, let processID = Int32(process) {
+                    survey.users[directory] = User(
+                        processID: processID, processName: name(of: process), mountpoint: use.mountpoint)
+                }
+            }
+        }
+        return survey
+    }
+
+    /// The identity of a process's mount namespace, or nil if that may not be read.
+    private static func namespace(of process: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 64)
+        let count = readlink("/proc/\(process)/ns/mnt", &buffer, buffer.count - 1)
+        return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+    }
+
+    private static func name(of process: String) -> String {
+        // A process may end at any time; its name is only for the message.
+        let bytes = (try? DurableFile.read(FilePath("/proc/\(process)/comm"), limit: 4096)) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+}
+
+extension MountTable {
+    fileprivate var rootDevice: String? {
+        entries.last { $0.mountpoint.isRoot }?.device
+    }
+}

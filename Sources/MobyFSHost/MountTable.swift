@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import SystemPackage
+
+/// One line of /proc/PID/mountinfo.
+///
+/// Source: proc_pid_mountinfo(5).
+package struct MountEntry: Hashable, Sendable {
+    /// The mount's number, unique among the mounts that exist.
+    package var id: UInt64
+    /// `MAJOR:MINOR` of the file system. (On btrfs stat(2) says another number.)
+    package var device: String
+    /// Which directory of the file system is mounted.
+    package var root: FilePath
+    /// Where it is mounted, seen from the process's root directory.
+    package var mountpoint: FilePath
+    /// The file system's type, such as `ext4`.
+    package var type: String
+    /// What is mounted, such as `/dev/vda1`.
+    package var source: String
+}
+
+/// The mounts of one mount namespace.
+package struct MountTable: Sendable {
+    package var entries: [MountEntry]
+
+    /// Reads the mounts a process sees.
+    ///
+    /// - Parameter process: A process ID, or `self`.
+    /// - Throws: ``SystemCallError`` if the process has ended or may not be looked at.
+    package init(ofProcess process: String = "self") throws {
+        // A host with many containers has a table of megabytes.
+        self.init(parsing: try DurableFile.read(FilePath("/proc/\(process)/mountinfo"), limit: 1 << 28))
+    }
+
+    /// Reads a table from the bytes of a mountinfo file; lines that make no sense are passed over.
+    package init(parsing bytes: [UInt8]) {
+        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0) }
+    }
+
+    /// The mount with this number.
+    package func entry(id: UInt64) -> MountEntry? {
+        entries.first { $0.id == id }
+    }
+}
+
+extension MountEntry {
+    /// Reads `36 35 98:0 /root /mountpoint rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
+    fileprivate init?(parsing line: ArraySlice<UInt8>) {
+        let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+        // Any number of optional fields stands before the lone hyphen.
+        guard fields.count > 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
+            let hyphen = fields[6...].firstIndex(where: { $0.elementsEqual("-".utf8) }),
+            hyphen + 2 < fields.count
+        else { return nil }
+        self.id = id
+        device = String(decoding: fields[2], as: UTF8.self)
+        root = FilePath(Self.unescape(fields[3]))
+        mountpoint = FilePath(Self.unescape(fields[4]))
+        type = Self.unescape(fields[hyphen + 1])
+        source = Self.unescape(fields[hyphen + 2])
+    }
+
+    /// The kernel writes space, tab, newline and backslash as three octal digits.
+    private static func unescape(_ field: ArraySlice<UInt8>) -> String {
+        guard field.contains(UInt8(ascii: "\\")) else { return String(decoding: field, as: UTF8.self) }
+        var text: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            if byte == UInt8(ascii: "\\"), digits.count == 3,
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
+                text.append(value)
+                rest = rest.dropFirst(3)
+            } else {
+                text.append(byte)
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

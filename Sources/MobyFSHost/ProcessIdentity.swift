@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import SystemPackage
+
+/// A process beyond doubt: process IDs are used again, and after a reboot all of them are.
+package struct ProcessIdentity: Hashable, Sendable, Codable {
+    package let processID: Int32
+    /// When the process started, in clock ticks after the boot.
+    package let startTime: UInt64
+    /// The boot it belongs to.
+    package let bootID: String
+
+    package init(processID: Int32, startTime: UInt64, bootID: String) {
+        self.processID = processID
+        self.startTime = startTime
+        self.bootID = bootID
+    }
+
+    /// Identifies a process that is running now; nil if there is none.
+    package init?(processID: Int32) {
+        guard let startTime = Self.startTime(of: processID) else { return nil }
+        self.init(processID: processID, startTime: startTime, bootID: Self.currentBootID)
+    }
+
+    /// Whether the process still runs.
+    package var isAlive: Bool {
+        bootID == Self.currentBootID && Self.startTime(of: processID) == startTime
+    }
+
+    /// The kernel's name for the time since the last boot.
+    package static let currentBootID: String = {
+        // Without /proc nothing of this works, and an empty name makes every process of an earlier run unknown.
+        let bytes = (try? DurableFile.read("/proc/sys/kernel/random/boot_id", limit: 4096)) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }()
+
+    /// Field 22 of /proc/PID/stat; the name, field 2, is in brackets and may hold anything.
+    private static func startTime(of processID: Int32) -> UInt64? {
+        // A process that is not there cannot be read.
+        guard let bytes = try? DurableFile.read(FilePath("/proc/\(processID)/stat"), limit: 65536),
+            let bracket = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let fields = bytes[(bracket + 1)...].split(separator: UInt8(ascii: " "))
+        // A zombie (state Z) holds nothing any more.
+        guard fields.count > 19, fields[0].first != UInt8(ascii: "Z") else { return nil }
+        return UInt64(String(decoding: fields[19], as: UTF8.self))
+    }
+}

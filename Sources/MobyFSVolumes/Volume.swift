@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+
+/// A volume: what was asked for, and what its driver has to remember.
+package struct Volume: Hashable, Sendable {
+    package let name: VolumeName
+    /// The name of its driver.
+    package var driver: String
+    package var options: VolumeOptions
+    package var createdAt: Date
+    /// What the driver said when it created the volume, for its own use.
+    package var state: [String: String]
+    /// Set when the volume was removed and its data kept for a later volume of this name.
+    package var removedAt: Date?
+
+    package init(
+        name: VolumeName, driver: String, options: VolumeOptions, createdAt: Date = .now,
+        state: [String: String] = [:]
+    ) {
+        self.name = name
+        self.driver = driver
+        self.options = options
+        self.createdAt = createdAt
+        self.state = state
+    }
+}

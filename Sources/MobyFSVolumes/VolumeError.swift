@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why something could not be done with a volume; the engine shows its user the text.
+package struct VolumeError: Error, Sendable {
+    /// The kind of reason.
+    package struct Code: Hashable, Sendable {
+        private enum Base { case invalidArgument, notFound, alreadyExists, inUse, protected, unavailable, io }
+        private let base: Base
+
+        /// The request makes no sense.
+        package static let invalidArgument = Self(base: .invalidArgument)
+        /// There is no such volume, for certain.
+        package static let notFound = Self(base: .notFound)
+        /// The name is taken by a volume with other options.
+        package static let alreadyExists = Self(base: .alreadyExists)
+        /// Somebody holds the volume.
+        package static let inUse = Self(base: .inUse)
+        /// The volume is protected against removal.
+        package static let protected = Self(base: .protected)
+        /// What the volume needs is not there now.
+        package static let unavailable = Self(base: .unavailable)
+        /// The kernel refused.
+        package static let io = Self(base: .io)
+    }
+
+    package var code: Code
+    /// What is wrong and what to do: lower case, no full stop.
+    package var message: String
+    package var cause: (any Error)?
+
+    package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+}
+
+extension VolumeError: CustomStringConvertible {
+    package var description: String {
+        cause.map { "\(message): \($0)" } ?? message
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import MobyFSHost
+
+/// One mount ID that holds a volume.
+package struct Holder: Hashable, Sendable, Codable {
+    /// How many Mounts with the ID were not taken back.
+    ///
+    /// `docker cp` on a running container repeats its ID.
+    package var count: Int
+    /// The engine that asked; nil where the connection does not tell (TCP).
+    package var engine: ProcessIdentity?
+    /// False once it is known that the engine was started anew since; only of use where ``engine`` is nil.
+    package var isConfirmed = true
+
+    /// Whether the engine that asked still runs, as far as can be known.
+    package var engineIsAlive: Bool { engine?.isAlive ?? isConfirmed }
+}
+
+/// Who holds a volume.
+package struct VolumeHolders: Hashable, Sendable, Codable {
+    package private(set) var byID: [String: Holder] = [:]
+
+    package init() {}
+
+    package var isEmpty: Bool { byID.isEmpty }
+
+    /// How many Mounts were not taken back.
+    package var count: Int { byID.values.reduce(0) { $0 + $1.count } }
+
+    /// Adds a Mount.
+    ///
+    /// An ID of an engine that is gone comes again when the engine starts a container it knows from before its
+    /// crash: that is the same mount, not one more.
+    package mutating func add(_ id: String, for engine: ProcessIdentity?) {
+        if let holder = byID[id], holder.engine == engine, holder.isConfirmed {
+            byID[id]?.count += 1
+        } else {
+            byID[id] = Holder(count: 1, engine: engine)
+        }
+    }
+
+    /// Takes a Mount back.
+    ///
+    /// - Returns: Whether there was one.
+    package mutating func remove(_ id: String) -> Bool {
+        guard let holder = byID[id] else { return false }
+        if holder.count > 1 { byID[id]?.count -= 1 } else { byID[id] = nil }
+        return true
+    }
+
+    /// An engine of unknown identity was started: the mounts of the one before may be gone.
+    package mutating func doubtUnidentified() {
+        for (id, holder) in byID where holder.engine == nil { byID[id]?.isConfirmed = false }
+    }
+
+    /// The IDs whose engine is gone, as /proc says.
+    package var unconfirmed: [String] {
+        byID.filter { !$0.value.engineIsAlive }.map(\.key)
+    }
+
+    /// Drops mount IDs altogether.
+    package mutating func drop(_ ids: some Sequence<String>) {
+        for id in ids { byID[id] = nil }
+    }
+}
+
+extension VolumeHolders: CustomStringConvertible {
+    /// For people: `2 mounts (0123456789ab by the engine with process ID 4711, …)`.
+    package var description: String {
+        let ids = byID.sorted { $0.key < $1.key }.prefix(3).map { id, holder in
+            "\(id.prefix(12)) by " + (holder.engine.map { "the engine with process ID \($0.processID)" } ?? "an engine")
+        }
+        let more = byID.count > 3 ? ", …" : ""
+        return "\(count) mount\(count == 1 ? "" : "s") (\(ids.joined(separator: ", "))\(more))"
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+package import MobyFSHost
+package import SystemPackage
+
+// Who holds a volume. Counts say who asked; where an engine is gone that could have taken its count back, the
+// mount tables of all processes say who is left.
+extension VolumeManager {
+    /// Makes a volume's data reachable and notes who holds it.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - id: The mount ID.
+    ///   - engine: The engine that asks, if known.
+    /// - Returns: Where the data is.
+    /// - Throws: ``VolumeError``; the volume is not held then.
+    package func mount(_ name: String, id: String, for engine: ProcessIdentity?) async throws -> FilePath {
+        let name = try VolumeName(name)
+        guard !id.isEmpty else {
+            throw VolumeError(.invalidArgument, "cannot mount volume '\(name)': the request has no 'ID'")
+        }
+        return try await locks.withLock(name) {
+            let entry = self.entry(name)
+            if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
+            guard let entry, let volume = entry.volume, volume.removedAt == nil else {
+                if let trouble = self.poolTrouble {
+                    throw VolumeError(.unavailable, "the volumes in '\(self.store.root)' cannot be read: \(trouble)")
+                }
+                throw VolumeError(.notFound, "no such volume: '\(name)'")
+            }
+            let driver = try self.driver(named: volume.driver)
+            let context = self.context(volume)
+            try await driver.mount(volume, in: context)
+            var holders = entry.holders
+            holders.add(id, for: engine)
+            do {
+                try await self.save(holders, of: name)
+            } catch {
+                // Unheld, the volume would be fair game for Remove.
+                if entry.holders.isEmpty { try await driver.unmount(volume, in: context) }
+                throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
+            }
+            context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
+            return driver.mountpoint(of: volume, in: context)
+        }
+    }
+
+    /// Takes one mount back; what is not there needs no taking back.
+    package func unmount(_ name: String, id: String) async throws {
+        // A name that no volume can have is the name of no volume.
+        guard let name = try? VolumeName(name) else { return }
+        try await locks.withLock(name) {
+            guard let entry = self.entry(name), let volume = entry.volume else { return }
+            var holders = entry.holders
+            guard holders.remove(id) else { return }
+            if holders.isEmpty {
+                try await self.driver(named: volume.driver).unmount(volume, in: self.context(volume))
+            }
+            try await self.save(holders, of: name)
+            self.context(volume).logger.info(
+                "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
+        }
+    }
+
+    private func save(_ holders: VolumeHolders, of name: VolumeName) async throws {
+        try await BlockingWork.run { [holderStore] in try holderStore.save(holders, of: name) }
+        update(name) { $0.holders = holders }
+    }
+
+    /// An engine that cannot be told from others was started.
+    package func doubtUnidentifiedHolders() {
+        for (name, entry) in entries where entry.holders.byID.values.contains(where: { $0.engine == nil }) {
+            update(name) { $0.holders.doubtUnidentified() }
+        }
+    }
+
+    /// Drops the holders whose engine is gone and that no process's mount namespace bears out.
+    package func releaseAbandoned() async {
+        let suspects = entries.filter { !$0.value.holders.unconfirmed.isEmpty }
+        guard !suspects.isEmpty else { return }
+        for name in suspects.keys {
+            do {
+                try await locks.withLock(name) { try await self.releaseAbandoned(name) }
+            } catch {
+                logger.warning(
+                    "it cannot be told whether a volume is still held; it counts as held",
+                    metadata: ["volume.name": "\(name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func releaseAbandoned(_ name: VolumeName) async throws {
+        guard let entry = entry(name), let volume = entry.volume else { return }
+        let abandoned = entry.holders.unconfirmed
+        guard !abandoned.isEmpty, try await survey(volume) == .unused else { return }
+        var holders = entry.holders
+        holders.drop(abandoned)
+        if holders.isEmpty { try await driver(named: volume.driver).unmount(volume, in: context(volume)) }
+        try await save(holders, of: name)
+        context(volume).logger.notice(
+            "holders of an engine that is gone are dropped: no process has the volume mounted",
+            metadata: ["mount.ids": "\(abandoned.sorted())", "mount.count": "\(holders.count)"])
+    }
+
+    /// What the kernel says about a volume.
+    private enum Use: Hashable, Sendable {
+        case unused
+        case used(MountNamespaces.User)
+        /// Not every process could be looked at.
+        case unknown
+    }
+
+    private func survey(_ volume: Volume) async throws -> Use {
+        let mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context(volume))
+        return try await BlockingWork.run {
+            let survey = try MountNamespaces.survey([mountpoint])
+            return survey.users[mountpoint].map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
+        }
+    }
+
+    /// Throws an error that says who holds the volume, if anybody does.
+    func refuseIfHeld(_ volume: Volume) async throws {
+        let use = try await survey(volume)
+        if case .used(let user) = use {
+            throw VolumeError(
+                .inUse,
+                "volume '\(volume.name)' is in use: process \(user.processID) (\(user.processName)) has it mounted at "
+                    + "'\(user.mountpoint)'; stop it first")
+        }
+        guard let holders = entry(volume.name)?.holders else { return }
+        // Without a full view, a holder that cannot be asked any more counts too.
+        let isHeld = use == .unused ? holders.byID.values.contains(where: \.engineIsAlive) : !holders.isEmpty
+        guard isHeld else { return }
+        throw VolumeError(
+            .inUse, "volume '\(volume.name)' is in use by \(holders): remove the containers that use it first")
+    }
+}

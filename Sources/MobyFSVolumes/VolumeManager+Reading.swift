@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import SystemPackage
+
+/// What can be said of a volume without touching a disk.
+package struct VolumeDescription: Sendable {
+    package var name: VolumeName
+    /// Nil for a volume that cannot be served.
+    package var volume: Volume?
+    package var mountpoint: FilePath?
+    /// How many Mounts were not taken back.
+    package var mountCount: Int
+    package var trouble: String?
+}
+
+extension VolumeManager {
+    /// How many volumes there are, and how many of them are held.
+    package var counts: (volumes: Int, inUse: Int) {
+        entries.values.reduce(into: (0, 0)) { counts, entry in
+            guard entry.isListed else { return }
+            counts.0 += 1
+            if !entry.holders.isEmpty { counts.1 += 1 }
+        }
+    }
+
+    /// Describes a volume.
+    ///
+    /// - Throws: ``VolumeError`` with code `notFound` if there is certainly none, and `unavailable` if that cannot
+    ///   be said because the pool could not be read.
+    package func describe(_ text: String) throws(VolumeError) -> VolumeDescription {
+        let name: VolumeName
+        do {
+            name = try VolumeName(text)
+        } catch {
+            throw VolumeError(.notFound, "no such volume: \(error.message)")
+        }
+        if let entry = entry(name), entry.isListed { return describe(name, entry) }
+        if let poolTrouble {
+            throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
+        }
+        throw VolumeError(.notFound, "no such volume: '\(name)'")
+    }
+
+    /// Describes all volumes, by name.
+    package func describeAll() throws(VolumeError) -> [VolumeDescription] {
+        if let poolTrouble {
+            throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
+        }
+        return entries.filter { $0.value.isListed }.map { describe($0.key, $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    private func describe(_ name: VolumeName, _ entry: Entry) -> VolumeDescription {
+        var description = VolumeDescription(name: name, mountCount: entry.holders.count, trouble: entry.trouble)
+        guard let volume = entry.volume else { return description }
+        description.volume = volume
+        do {
+            description.mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context(volume))
+        } catch {
+            description.trouble = error.message
+        }
+        return description
+    }
+}
+
+extension VolumeManager.Entry {
+    /// Whether the engine is to see it: a volume that was removed is not, though its data was kept.
+    fileprivate var isListed: Bool { volume?.removedAt == nil }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+
+/// A volume as it is written to `record.json`.
+package struct VolumeRecord: Codable {
+    /// The format this version writes, and the latest it reads.
+    package static let currentVersion = 1
+
+    /// A record that cannot be read.
+    package enum Problem: Error, Hashable, CustomStringConvertible {
+        /// The bytes are no record.
+        case damaged(String)
+        /// A later mobyfs has written it.
+        case newer(version: Int)
+
+        package var description: String {
+            switch self {
+            case .damaged(let reason): "its record does not parse: \(reason)"
+            case .newer(let version):
+                "its record has format \(version) and this mobyfs knows formats up to \(currentVersion): install a newer mobyfs"
+            }
+        }
+    }
+
+    var version: Int
+    /// For whoever finds the record somewhere else; the directory's name counts.
+    var name: String
+    var driver: String
+    var options: [String: String]
+    var createdAt: Date
+    var state: [String: String]?
+    var removedAt: Date?
+
+    private struct Header: Codable { var version: Int }
+
+    package static func encode(_ volume: Volume) throws -> [UInt8] {
+        let record = VolumeRecord(
+            version: currentVersion, name: volume.name.description, driver: volume.driver,
+            options: volume.options.values, createdAt: volume.createdAt,
+            state: volume.state.isEmpty ? nil : volume.state, removedAt: volume.removedAt)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        return Array(try encoder.encode(record)) + [UInt8(ascii: "\n")]
+    }
+
+    /// Reads a record.
+    ///
+    /// - Parameters:
+    ///   - bytes: What `record.json` holds.
+    ///   - name: The name of the directory that the record was found in.
+    /// - Returns: The volume.
+    /// - Throws: ``Problem`` if the record is damaged or newer than this mobyfs.
+    package static func decode(_ bytes: [UInt8], name: VolumeName) throws(Problem) -> Volume {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        let data = Data(bytes)
+        do {
+            let header = try decoder.decode(Header.self, from: data)
+            guard header.version <= currentVersion else { throw Problem.newer(version: header.version) }
+            let record = try decoder.decode(VolumeRecord.self, from: data)
+            var volume = Volume(
+                name: name, driver: record.driver, options: VolumeOptions(checked: record.options),
+                createdAt: record.createdAt, state: record.state ?? [:])
+            volume.removedAt = record.removedAt
+            return volume
+        } catch let problem as Problem {
+            throw problem
+        } catch let error as DecodingError {
+            throw .damaged(reason(error))
+        } catch {
+            throw .damaged("\(error)")
+        }
+    }
+
+    private static func reason(_ error: DecodingError) -> String {
+        switch error {
+        case .dataCorrupted(let context), .typeMismatch(_, let context), .valueNotFound(_, let context):
+            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+            return path.isEmpty ? context.debugDescription : "'\(path)': \(context.debugDescription)"
+        case .keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
+        @unknown default: return "\(error)"
+        }
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import Logging
+import MobyFSHost
+package import SystemPackage
+
+/// The pool: volumes on disk, each a directory that describes itself.
+///
+/// ```
+/// volumes/NAME/record.json   what was asked for
+/// volumes/NAME/data/         the data of a directory volume
+/// volumes/.new-*/            a volume that is being created
+/// trash/NAME.TIME/           a volume that was removed
+/// quarantine/NAME/           a volume whose record does not parse, with reason.txt
+/// ```
+/// All calls block.
+package struct VolumeStore: Sendable {
+    /// What was found in the pool.
+    package struct Contents: Sendable {
+        package var volumes: [Volume] = []
+        /// Volumes that are there but cannot be served, and why.
+        package var troubled: [VolumeName: String] = [:]
+    }
+
+    package let root: FilePath
+    private let logger: Logger
+
+    package init(root: FilePath, logger: Logger) {
+        self.root = root
+        self.logger = logger
+    }
+
+    private var volumes: FilePath { root.appending("volumes") }
+    var trash: FilePath { root.appending("trash") }
+    private var quarantine: FilePath { root.appending("quarantine") }
+
+    /// A volume's own directory.
+    package func directory(of name: VolumeName) -> FilePath {
+        volumes.appending(name.description)
+    }
+
+    // MARK: - Reading
+
+    /// Makes the pool's directories where they are missing.
+    ///
+    /// As in the engine's own folder, containers in a user namespace need to pass through to their data, so the
+    /// way there can be passed (0711) but not read.
+    package func prepare() throws {
+        try Directories.create(root, mode: 0o711)
+        try Directories.create(volumes, mode: 0o711)
+        try Directories.create(trash, mode: 0o700)
+        try Directories.create(quarantine, mode: 0o700)
+    }
+
+    /// Reads all records.
+    ///
+    /// What cannot be served is set aside, and the rest is not touched by it.
+    package func load() throws -> Contents {
+        var contents = Contents()
+        for entry in try Directories.entries(of: volumes) {
+            if entry.hasPrefix(".") {
+                discardStaging(volumes.appending(entry))
+                continue
+            }
+            let name: VolumeName
+            do {
+                name = try VolumeName(entry)
+            } catch {
+                logger.warning(
+                    "something that is no volume is left alone",
+                    metadata: ["file.path": "\(volumes.appending(entry))", "error": "\(error)"])
+                continue
+            }
+            load(name, into: &contents)
+        }
+        for entry in existingEntries(of: quarantine) {
+            // Names that are no volume's were put there by somebody else.
+            guard let name = try? VolumeName(entry), !contents.has(name) else { continue }
+            contents.troubled[name] = troubleInQuarantine(name)
+        }
+        return contents
+    }
+
+    private func load(_ name: VolumeName, into contents: inout Contents) {
+        let directory = directory(of: name)
+        do {
+            let bytes = try DurableFile.read(directory.appending("record.json"))
+            contents.volumes.append(try VolumeRecord.decode(bytes, name: name))
+        } catch let problem as VolumeRecord.Problem {
+            if case .damaged = problem {
+                contents.troubled[name] = setAside(name, because: "\(problem)")
+            } else {
+                contents.troubled[name] = "\(problem)"
+            }
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            contents.troubled[name] = setAside(name, because: "it has no record.json")
+        } catch {
+            // The disk may be sick for a moment only: the volume stays where it is.
+            contents.troubled[name] = "its record cannot be read: \(error)"
+        }
+    }
+
+    /// Moves a volume's directory to the quarantine and says what is wrong with it.
+    private func setAside(_ name: VolumeName, because reason: String) -> String {
+        let place = quarantine.appending(name.description)
+        do {
+            try Directories.create(quarantine, mode: 0o700)
+            try DurableFile.write(
+                "\(reason)\n".utf8, to: directory(of: name).appending("reason.txt"), isDurable: false)
+            try Files.rename(directory(of: name), to: place)
+            try DurableFile.syncDirectory(volumes)
+            try DurableFile.syncDirectory(quarantine)
+            logger.error(
+                "a volume is set aside",
+                metadata: ["volume.name": "\(name)", "error": "\(reason)", "file.path": "\(place)"])
+            return troubleInQuarantine(name)
+        } catch {
+            logger.error(
+                "a volume cannot be served, nor set aside",
+                metadata: ["volume.name": "\(name)", "error": "\(reason); \(error)"])
+            return reason
+        }
+    }
+
+    private func troubleInQuarantine(_ name: VolumeName) -> String {
+        let place = quarantine.appending(name.description)
+        // The reason is a help for people and may be missing.
+        let bytes = (try? DurableFile.read(place.appending("reason.txt"))) ?? []
+        let reason = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        return "set aside in '\(place)' because \(reason.isEmpty ? "of its record" : reason); mend or restore its "
+            + "record.json, move the folder back to '\(volumes)' and restart mobyfs; or delete the folder to give "
+            + "the volume up"
+    }
+
+    private func existingEntries(of path: FilePath) -> [String] {
+        do {
+            return try Directories.entries(of: path)
+        } catch {
+            logger.debug("a folder of the pool cannot be read", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func discardStaging(_ path: FilePath) {
+        do {
+            try TreeRemover.remove(path)
+        } catch {
+            logger.warning(
+                "a half-made volume cannot be deleted and stays for now",
+                metadata: ["file.path": "\(path)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: - Writing
+
+    /// Makes a directory for a volume to be created in.
+    func stage() throws -> FilePath {
+        try prepare()
+        let path = volumes.appending(".new-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+        try Directories.create(path, mode: 0o711)
+        return path
+    }
+
+    /// Makes a staged directory a volume: after this it survives a power cut, before it there was nothing.
+    func commit(_ staging: FilePath, as volume: Volume) throws {
+        try DurableFile.write(VolumeRecord.encode(volume), to: staging.appending("record.json"))
+        try Files.rename(staging, to: directory(of: volume.name))
+        try DurableFile.syncDirectory(volumes)
+    }
+
+    /// Deletes a staged directory.
+    func discard(_ staging: FilePath) {
+        discardStaging(staging)
+    }
+
+    /// Replaces a volume's record.
+    func save(_ volume: Volume) throws {
+        try DurableFile.write(
+            VolumeRecord.encode(volume), to: directory(of: volume.name).appending("record.json"))
+    }
+
+    /// Takes a volume out of the pool in one step.
+    func moveToTrash(_ name: VolumeName, at time: Date = .now) throws {
+        try Directories.create(trash, mode: 0o700)
+        let stamp = time.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
+        let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
+        let place = trash.appending(name.fileName(suffix: ".\(stamp)-\(unique)"))
+        try Files.rename(directory(of: name), to: place)
+        try DurableFile.syncDirectory(volumes)
+        try DurableFile.syncDirectory(trash)
+    }
+
+    /// Deletes what is in the trash and not wanted to stay there.
+    ///
+    /// The record goes last, so that a crash on the way leaves its wish to be deleted. What has no readable
+    /// record stays: nobody has said that it may go.
+    func emptyTrash() {
+        for entry in existingEntries(of: trash) {
+            let place = trash.appending(entry)
+            do {
+                guard isMeantToGo(place) else { continue }
+                for child in try Directories.entries(of: place) where child != "record.json" {
+                    try remove(place.appending(child))
+                }
+                try TreeRemover.remove(place)
+            } catch {
+                logger.warning(
+                    "a removed volume cannot be deleted and stays in the trash for now",
+                    metadata: ["file.path": "\(place)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func remove(_ path: FilePath) throws {
+        do {
+            try Files.unlink(path)
+        } catch let error as SystemCallError where [.isDirectory, .notPermitted].contains(error.errno) {
+            try TreeRemover.remove(path)
+        }
+    }
+
+    private func isMeantToGo(_ place: FilePath) -> Bool {
+        do {
+            let anyName = try VolumeName("removed")
+            let bytes = try DurableFile.read(place.appending("record.json"))
+            return try VolumeRecord.decode(bytes, name: anyName).options.removalPolicy != .trash
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            // A purge that was cut off after its record: nothing is left in it. rmdir refuses anything else.
+            Directories.removeIfEmpty(place)
+            return false
+        } catch {
+            return false
+        }
+    }
+}
+
+extension VolumeStore.Contents {
+    fileprivate func has(_ name: VolumeName) -> Bool {
+        troubled[name] != nil || volumes.contains { $0.name == name }
+    }
+}
