@@ -17,6 +17,8 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+
 let package = Package(
     name: "mobyfs",
     products: [
@@ -65,6 +67,35 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // Tests.
+        .target(
+            name: "MobyFSTesting", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],
+            swiftSettings: strict),
+        .testTarget(name: "DockerPluginTests", dependencies: ["DockerPlugin"], swiftSettings: strict),
+        .testTarget(
+            name: "DockerPluginServerTests",
+            dependencies: ["DockerPlugin", "DockerPluginServer", "MobyFSTesting", logging, system],
+            swiftSettings: strict),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
+        .testTarget(
+            name: "MobyFSHostTests", dependencies: ["MobyFSHost", "MobyFSTesting", system], swiftSettings: strict),
+        .testTarget(
+            name: "MobyFSVolumesTests",
+            dependencies: ["MobyFSVolumes", "MobyFSHost", "MobyFSTesting", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MobyFSDriversTests",
+            dependencies: ["MobyFSDrivers", "MobyFSVolumes", "MobyFSHost", "MobyFSTesting", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MobyFSDaemonTests", dependencies: ["MobyFSDaemon", "MobyFSTesting", system, logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["mobyfs", "MobyFSHost", "MobyFSTesting", subprocess, system],
+            swiftSettings: strict),
+        .testTarget(name: "EngineTests", dependencies: [subprocess, system], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -83,12 +83,14 @@ struct WatchdogService: Service {
         }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
+                // Starting has its own limit. Cancelled at the end.
+                try? await Task.sleep(for: interval / 4)
+                if Task.isCancelled { return }
                 if await server.answers(within: interval / 4) {
                     systemd.alive()
-                } else if !Task.isCancelled {
+                } else {
                     logger.error("the daemon does not answer itself", metadata: ["limit": "\(interval / 4)"])
                 }
-                try? await Task.sleep(for: interval / 4)
             }
         }
     }

@@ -9,7 +9,7 @@ package enum DurableFile {
     ///
     /// - Parameters:
     ///   - bytes: The new content.
-    ///   - path: The file. The temporary one has the same name with a dot in front and `.new` behind.
+    ///   - path: The file. The temporary one's name begins with `.new-`, whatever the length of the file's.
     ///   - permissions: The mode of the file.
     ///   - isDurable: Whether to wait for the disk. Without it the file is still whole or absent as long as the
     ///     machine runs.
@@ -18,12 +18,12 @@ package enum DurableFile {
         _ bytes: some Sequence<UInt8>, to path: FilePath, permissions: FilePermissions = [.ownerReadWrite],
         isDurable: Bool = true
     ) throws {
-        let name = path.lastComponent?.string ?? ""
-        let temporary = path.removingLastComponent().appending(".\(name).new")
+        let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let temporary = path.removingLastComponent().appending(".new-\(unique)")
         do {
             try naming("write '\(temporary)'") {
                 let file = try FileDescriptor.open(
-                    temporary, .writeOnly, options: [.create, .truncate, .noFollow, .closeOnExec],
+                    temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
                     permissions: permissions)
                 try file.closeAfter {
                     try file.writeAll(bytes)

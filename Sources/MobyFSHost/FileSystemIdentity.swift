@@ -27,6 +27,8 @@ package struct FileSystemIdentity: Hashable, Sendable, Codable {
     package init(of path: FilePath) throws {
         let covering = try MountLocation(of: path, in: MountTable()).covering
         self.init(mountpoint: covering.mountpoint.string, type: covering.type)
+        // A file system in memory or on a network has an identifier too, but another one for each mount.
+        guard covering.source.hasPrefix("/dev/") else { return }
 
         let descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
         defer { close(descriptor) }

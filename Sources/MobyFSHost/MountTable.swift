@@ -18,6 +18,15 @@ package struct MountEntry: Hashable, Sendable {
     package var type: String
     /// What is mounted, such as `/dev/vda1`.
     package var source: String
+
+    package init(id: UInt64, device: String, root: FilePath, mountpoint: FilePath, type: String, source: String) {
+        self.id = id
+        self.device = device
+        self.root = root
+        self.mountpoint = mountpoint
+        self.type = type
+        self.source = source
+    }
 }
 
 /// The mounts of one mount namespace.

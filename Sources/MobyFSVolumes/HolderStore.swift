@@ -45,6 +45,10 @@ package struct HolderStore: Sendable {
         var all: [VolumeName: VolumeHolders] = [:]
         for entry in try Directories.entries(of: directory) {
             let path = directory.appending(entry)
+            if entry.hasPrefix(".") {
+                try remove(path)  // what a crash left in the middle of a write
+                continue
+            }
             do {
                 let file = try JSONDecoder().decode(File.self, from: Data(DurableFile.read(path)))
                 if file.bootID == ProcessIdentity.currentBootID {

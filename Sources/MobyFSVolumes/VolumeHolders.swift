@@ -10,8 +10,12 @@ package struct Holder: Hashable, Sendable, Codable {
     package var count: Int
     /// The engine that asked; nil where the connection does not tell (TCP).
     package var engine: ProcessIdentity?
-    /// False once it is known that the engine was started anew since; only of use where ``engine`` is nil.
+    /// False once it is in doubt whether the mount is still there; only of use where ``engine`` is nil.
     package var isConfirmed = true
+    /// Whether an earlier engine, which is gone, held the volume with the same ID.
+    ///
+    /// Its mount may be over, or live on in a container under live-restore.
+    package var isInherited = false
 
     /// Whether the engine that asked still runs, as far as can be known.
     package var engineIsAlive: Bool { engine?.isAlive ?? isConfirmed }
@@ -36,8 +40,21 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
         if let holder = byID[id], holder.engine == engine, holder.isConfirmed {
             byID[id]?.count += 1
         } else {
-            byID[id] = Holder(count: 1, engine: engine)
+            byID[id] = Holder(count: 1, engine: engine, isInherited: byID[id] != nil)
         }
+    }
+
+    /// Whether the next ``remove(_:)`` of this ID may take away more than was added.
+    ///
+    /// Under live-restore, `docker cp` mounts and unmounts with the ID of a container that lives on.
+    package func isLastOfInherited(_ id: String) -> Bool {
+        byID[id].map { $0.isInherited && $0.count == 1 } ?? false
+    }
+
+    /// Leaves it to the mount tables when an ID is dropped.
+    package mutating func doubt(_ id: String) {
+        byID[id]?.engine = nil
+        byID[id]?.isConfirmed = false
     }
 
     /// Takes a Mount back.

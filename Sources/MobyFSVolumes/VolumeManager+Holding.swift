@@ -53,7 +53,11 @@ extension VolumeManager {
         try await locks.withLock(name) {
             guard let entry = self.entry(name), let volume = entry.volume else { return }
             var holders = entry.holders
-            guard holders.remove(id) else { return }
+            if holders.isLastOfInherited(id), try await self.survey(volume) != .unused {
+                holders.doubt(id)
+            } else if !holders.remove(id) {
+                return
+            }
             if holders.isEmpty {
                 try await self.driver(named: volume.driver).unmount(volume, in: self.context(volume))
             }

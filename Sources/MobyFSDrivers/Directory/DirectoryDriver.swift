@@ -62,8 +62,9 @@ package struct DirectoryDriver: VolumeDriver {
         let path = mountpoint(of: volume, in: context)
         let isInside = keepsDataInside(volume)
         return try await BlockingWork.run {
-            let created = try Directories.create(path, mode: 0o755)
+            var created: [FilePath] = []
             do {
+                created = try Directories.create(path, mode: 0o755)
                 try Self.setAttributes(volume, of: path)
                 return isInside ? [:] : try FileSystemIdentity(of: path).state
             } catch {

@@ -2,6 +2,9 @@
 
 import ArgumentParser
 import DockerPluginServer
+import FoundationEssentials
+import MobyFSDaemon
+import SystemPackage
 
 struct SpecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,22 +17,24 @@ struct SpecCommand: ParsableCommand {
         @Option(help: "The name that engines are to know the plugin by.")
         var name = "mobyfs"
 
-        @Option(help: "Where the daemon listens.")
-        var address = "unix:///run/mobyfs/mobyfs.sock"
-
-        @Option(help: "Where engines look.")
-        var specDir = "/etc/docker/plugins"
+        @Option(help: "Where engines look. (default: as configured for the daemon)")
+        var specDir: String?
 
         func validate() throws {
             guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
                 throw ValidationError("--name '\(name)' is no name for a plugin")
             }
-            guard address.hasPrefix("unix:///") || address.hasPrefix("tcp://"), !address.contains(where: \.isWhitespace)
-            else {
-                throw ValidationError("--address '\(address)' is neither unix:///PATH nor tcp://HOST:PORT")
-            }
         }
 
-        var file: SpecFile { SpecFile(name: name, directory: specDir) }
+        /// The file that is meant.
+        func file() throws -> SpecFile {
+            if let specDir { return SpecFile(name: name, directory: specDir) }
+            let sources = Configuration.Sources(
+                flags: [:], environment: ProcessInfo.processInfo.environment, file: nil)
+            return SpecFile(name: name, directory: try Configuration(from: sources).specDirectory.string)
+        }
     }
+
+    /// Where the socket unit of the package listens.
+    static let defaultAddress = "unix:///run/mobyfs/mobyfs.sock"
 }

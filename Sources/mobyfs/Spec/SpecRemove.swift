@@ -6,12 +6,21 @@ import DockerPluginServer
 extension SpecCommand {
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove the spec file if it says the address and so is ours.")
+            abstract: "Remove the spec file, unless mobyfs did not write it.")
 
         @OptionGroup var options: Options
 
+        @Option(help: "Remove it only if it says this address.")
+        var address: String?
+
         func run() throws {
-            try options.file.remove(address: options.address)
+            let file = try options.file()
+            if let address {
+                try file.remove(address: address)
+            } else if try !file.remove() {
+                // Where the file system does not tell who wrote a file, the address does.
+                try file.remove(address: SpecCommand.defaultAddress)
+            }
         }
     }
 }

@@ -10,8 +10,19 @@ extension SpecCommand {
 
         @OptionGroup var options: Options
 
+        @Option(help: "Where the daemon listens.")
+        var address = SpecCommand.defaultAddress
+
+        func validate() throws {
+            guard address.hasPrefix("unix:///") || address.hasPrefix("tcp://"),
+                !address.contains(where: \.isWhitespace)
+            else {
+                throw ValidationError("--address '\(address)' is neither unix:///PATH nor tcp://HOST:PORT")
+            }
+        }
+
         func run() throws {
-            try options.file.write(address: options.address)
+            try options.file().write(address: address)
         }
     }
 }

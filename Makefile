@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test build release deb install format lint clean
+
+PREFIX ?= /usr
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+JOBS ?= $(shell nproc)
+
+VERSION := $(shell sed -n 's/^.*static let version = "\(.*\)"$$/\1/p' Sources/MobyFSDaemon/Daemon.swift)
+SWIFT_FLAGS := -j $(JOBS) --explicit-target-dependency-import-check error
+RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --product mobyfs --static-swift-stdlib
+SWIFT_SOURCES := Package.swift Sources Tests
+DEB_DIR := .build/deb
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
+
+run: ## build and run the daemon here: data in ./.mobyfs, no configuration
+	@packaging/dependencies build
+	@swift build $(SWIFT_FLAGS) --product mobyfs
+	@exec .build/debug/mobyfs start --config /dev/null --data-dir .mobyfs --runtime-dir .mobyfs/run --socket .mobyfs/mobyfs.sock
+
+test: lint ## install what is missing and run all tests, those with a real Docker Engine included
+	@packaging/dependencies test
+	@swift build $(SWIFT_FLAGS) --build-tests
+	@$(MAKE) --no-print-directory deb
+	@Tests/run swift test $(SWIFT_FLAGS) --skip-build
+
+build: ## build for debugging
+	@packaging/dependencies build
+	@swift build $(SWIFT_FLAGS)
+
+release: ## build for use
+	@packaging/dependencies build
+	@swift build $(RELEASE_FLAGS)
+
+deb: ## build the Debian package
+	@packaging/dependencies deb
+	@rm -rf $(DEB_DIR)
+	@mkdir -p $(DEB_DIR)/mobyfs-$(VERSION)
+	@cp -a packaging/debian $(DEB_DIR)/mobyfs-$(VERSION)/debian
+	cd $(DEB_DIR)/mobyfs-$(VERSION) && MOBYFS_SOURCE=$(CURDIR) dpkg-buildpackage -b -us -uc -d -rfakeroot
+	lintian --fail-on error $(DEB_DIR)/*.deb
+	@ls -l $(DEB_DIR)/*.deb
+
+install: ## install what `make release` has built, below DESTDIR
+	install -D -m 755 "$$(swift build $(RELEASE_FLAGS) --show-bin-path)/mobyfs" $(DESTDIR)$(PREFIX)/bin/mobyfs
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/systemd/*
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/*.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
+	install -D -m 644 etc/mobyfs/mobyfs.env $(DESTDIR)$(SYSCONFDIR)/mobyfs/mobyfs.env
+
+format: ## format the sources
+	swift format -i -r $(SWIFT_SOURCES)
+
+lint: ## check the format of the sources
+	swift format lint --strict -r $(SWIFT_SOURCES)
+
+clean: ## delete what was built
+	rm -rf .build

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Glibc
+import MobyFSHost
+package import SystemPackage
+
+/// Runs `body` with an empty directory that is deleted afterwards, pass or fail.
+package func withTemporaryDirectory<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (FilePath) async throws -> Result
+) async throws -> Result {
+    let path = FilePath("/tmp/mobyfs-test-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+    try Directories.create(path, mode: 0o755)
+    // What a test leaves mounted stays, and is found by whoever looks for the cause.
+    defer { try? TreeRemover.remove(path) }
+    return try await body(path)
+}
+
+/// What this machine lets a test do.
+package enum Machine {
+    /// Whether the test runs as root.
+    package static var isRoot: Bool { geteuid() == 0 }
+}
+
+extension FilePath {
+    /// The content of the file, as text.
+    package var text: String {
+        get throws { String(decoding: try DurableFile.read(self), as: UTF8.self) }
+    }
+
+    /// Replaces the content of the file.
+    package func write(_ text: String) throws {
+        try DurableFile.write(text.utf8, to: self, isDurable: false)
+    }
+
+    /// Whether there is anything at the path; symbolic links are not followed.
+    package var exists: Bool {
+        var status = Glibc.stat()
+        return Glibc.lstat(string, &status) == 0
+    }
+
+    /// Mode, owner and group.
+    package var attributes: (mode: mode_t, owner: uid_t, group: gid_t) {
+        var status = Glibc.stat()
+        Glibc.lstat(string, &status)
+        return (status.st_mode & 0o7777, status.st_uid, status.st_gid)
+    }
+}

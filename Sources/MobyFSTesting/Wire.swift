@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSHost
+package import SystemPackage
+
+/// A connection that sends and receives bytes as a test wants them, without the help of any HTTP library.
+///
+/// Receiving blocks a thread of its own, so that a server in the same process goes on.
+package final class Wire: Sendable {
+    private let descriptor: CInt
+
+    package static var ownProcessID: Int32 { getpid() }
+
+    /// Connects to a unix socket.
+    package init(_ path: FilePath) throws {
+        descriptor = try check(socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0), "socket")
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.string.utf8)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+        }
+        try check(result, "connect '\(path)'")
+        limitWaiting()
+    }
+
+    /// Connects to a port of 127.0.0.1.
+    package init(port: UInt16) throws {
+        descriptor = try check(socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0), "socket")
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
+        }
+        try check(result, "connect to port \(port)")
+        limitWaiting()
+    }
+
+    deinit {
+        Glibc.close(descriptor)
+    }
+
+    /// A test that waits for ever says less than one that fails.
+    private func limitWaiting() {
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    package func send(_ text: String) throws {
+        try send(Array(text.utf8))
+    }
+
+    package func send(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+            }
+            rest = rest.dropFirst(try check(count, "send"))
+        }
+    }
+
+    /// Receives one response: a head and as many bytes as it announces. Less if the server hangs up.
+    package func receive() async throws -> String {
+        try await BlockingWork.run { try self.receiveOne() }
+    }
+
+    private func receiveOne() throws -> String {
+        var received: [UInt8] = []
+        while true {
+            let text = String(decoding: received, as: UTF8.self)
+            if let split = text.firstRange(of: "\r\n\r\n") {
+                let head = text[..<split.lowerBound].lowercased()
+                let length =
+                    head.split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+                    .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
+                if text[split.upperBound...].utf8.count >= length { return text }
+            }
+            // One byte at a time, so that the next response stays where it is.
+            var byte: UInt8 = 0
+            guard try check(recv(descriptor, &byte, 1, 0), "receive") == 1 else { return text }
+            received.append(byte)
+        }
+    }
+
+    /// Receives until the server hangs up.
+    package func receiveAll() async throws -> String {
+        await BlockingWork.run { self.receiveToEnd() }
+    }
+
+    private func receiveToEnd() -> String {
+        var received: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            // A server that closes with bytes unread resets the connection.
+            if count <= 0 { return String(decoding: received, as: UTF8.self) }
+            received += chunk[..<count]
+        }
+    }
+
+    package func exchange(_ request: String) async throws -> String {
+        try send(request)
+        return try await receive()
+    }
+
+    /// Says that no more is sent.
+    package func endSending() {
+        shutdown(descriptor, CInt(SHUT_WR))
+    }
+
+    /// Hangs up; the descriptor itself is closed at the end of the object.
+    package func close() {
+        shutdown(descriptor, CInt(SHUT_RDWR))
+    }
+
+    /// A request as Go's client writes it for an engine.
+    package static func post(_ path: String, _ body: String, headers: [String] = ["Host: plugin.moby.localhost"])
+        -> String
+    {
+        var lines = ["POST \(path) HTTP/1.1"] + headers
+        lines += ["User-Agent: Go-http-client/1.1", "Content-Length: \(body.utf8.count)"]
+        lines += ["Accept: application/vnd.docker.plugins.v1.2+json", "", body]
+        return lines.joined(separator: "\r\n")
+    }
+}

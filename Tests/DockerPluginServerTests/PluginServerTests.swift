@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import DockerPluginServer
+import Logging
+import MobyFSTesting
+import Synchronization
+import SystemPackage
+import Testing
+
+@Suite struct PluginServerTests {
+    /// A plugin whose mounts wait until the test lets them go.
+    private final class SlowPlugin: VolumePlugin {
+        let mounting = AsyncStream<Caller>.makeStream()
+        let release = AsyncStream<Void>.makeStream()
+        let unmounted = AsyncStream<String>.makeStream()
+
+        var scope: VolumeScope { .local }
+        func create(_ name: String, options: [String: String]?) async throws {}
+        func remove(_ name: String) async throws {}
+        func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
+            mounting.continuation.yield(engine)
+            for await _ in release.stream { break }
+            return "/m"
+        }
+        func unmount(_ name: String, id: String) async throws { unmounted.continuation.yield("\(name) \(id)") }
+        func path(_ name: String) throws -> String { "/m" }
+        func get(_ name: String) throws -> VolumeInfo { VolumeInfo(name: name) }
+        func list() throws -> [VolumeInfo] { [] }
+    }
+
+    private let mount = Wire.post("/VolumeDriver.Mount", #"{"Name":"v","ID":"i"}"#)
+    private let get = Wire.post("/VolumeDriver.Get", #"{"Name":"v"}"#)
+
+    private func expectAnswer(on wire: Wire) async throws {
+        let answer = try await wire.exchange(get)
+        #expect(answer.contains("200 OK"))
+    }
+
+    /// Runs `body` with a server for the plugin, and stops the server after it.
+    private func withServer(
+        _ plugin: SlowPlugin, handOver: (@Sendable (CInt) -> Void)? = nil,
+        _ body: (FilePath, Task<Void, any Error>) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { root in
+            let path = root.appending("s.sock")
+            var configuration = PluginServer.Configuration(listeners: [.unix(path: path.string)])
+            configuration.handOver = handOver
+            let server = PluginServer(configuration, subsystems: [VolumeSubsystem(plugin)], logger: .silent)
+            let listening = AsyncStream<Void>.makeStream()
+            let running = Task { try await server.run { _ in listening.continuation.finish() } }
+            for await _ in listening.stream {}
+            defer { running.cancel() }
+            try await body(path, running)
+            running.cancel()
+            try await running.value
+            #expect(!path.exists)
+        }
+    }
+
+    /// The engine waits two minutes for a mount and then hangs up; no Unmount follows.
+    @Test func takesBackAMountWhoseClientHungUp() async throws {
+        let plugin = SlowPlugin()
+        try await withServer(plugin) { path, _ in
+            let wire = try Wire(path)
+            try wire.send(mount)
+            for await _ in plugin.mounting.stream { break }
+            wire.close()
+            // The next connection is served after the hang-up was seen.
+            try await expectAnswer(on: Wire(path))
+            plugin.release.continuation.yield()
+            for await unmounted in plugin.unmounted.stream {
+                #expect(unmounted == "v i")
+                break
+            }
+        }
+    }
+
+    @Test func tellsThePluginWhoCalls() async throws {
+        let plugin = SlowPlugin()
+        try await withServer(plugin) { path, _ in
+            let wire = try Wire(path)
+            try wire.send(mount)
+            for await caller in plugin.mounting.stream {
+                #expect(caller.processID == Wire.ownProcessID)
+                break
+            }
+            plugin.release.continuation.yield()
+            let answer = try await wire.receive()
+            #expect(answer.contains("\"/m\""))
+        }
+    }
+
+    /// A call that is being worked on holds up no other connection.
+    @Test func answersOthersMeanwhile() async throws {
+        let plugin = SlowPlugin()
+        try await withServer(plugin) { path, _ in
+            let slow = try Wire(path)
+            try slow.send(mount)
+            for await _ in plugin.mounting.stream { break }
+            for _ in 0..<20 { try await expectAnswer(on: Wire(path)) }
+            plugin.release.continuation.yield()
+            let answer = try await slow.receive()
+            #expect(answer.contains("200 OK"))
+        }
+    }
+
+    @Test func finishesACallUnderWayBeforeItStops() async throws {
+        let plugin = SlowPlugin()
+        try await withServer(plugin) { path, running in
+            let wire = try Wire(path)
+            try wire.send(mount)
+            for await _ in plugin.mounting.stream { break }
+            running.cancel()
+            // The listening socket goes first.
+            while path.exists { await Task.yield() }
+            plugin.release.continuation.yield()
+            let answer = try await wire.receive()
+            #expect(answer.contains("200 OK"))
+        }
+    }
+
+    /// What an engine writes into an idle connection while the server stops is answered by the next server.
+    @Test func handsIdleConnectionsOver() async throws {
+        let plugin = SlowPlugin()
+        let descriptors = Mutex<[CInt]>([])
+        let keep: @Sendable (CInt) -> Void = { descriptor in descriptors.withLock { $0.append(descriptor) } }
+        var idle: Wire?
+        try await withServer(plugin, handOver: keep) { path, _ in
+            let wire = try Wire(path)
+            try await expectAnswer(on: wire)
+            idle = wire
+        }
+        let wire = try #require(idle)
+        try wire.send(get)
+        var configuration = PluginServer.Configuration(listeners: [])
+        configuration.connections = descriptors.withLock { $0 }
+        #expect(configuration.connections.count == 1)
+        let next = PluginServer(configuration, subsystems: [VolumeSubsystem(plugin)], logger: .silent)
+        let running = Task { try await next.run() }
+        let answer = try await wire.receive()
+        #expect(answer.contains("200 OK"))
+        running.cancel()
+        try await running.value
+    }
+
+    @Test func refusesAPathThatAnotherServerListensOn() async throws {
+        try await withServer(SlowPlugin()) { path, _ in
+            let second = PluginServer(
+                PluginServer.Configuration(listeners: [.unix(path: path.string)]), subsystems: [], logger: .silent)
+            let error = await #expect(throws: ListenError.self) { try await second.run() }
+            #expect(error?.description.contains("another server is listening") == true)
+            try await expectAnswer(on: Wire(path))
+        }
+    }
+
+    @Test func answersItselfWhileItServes() async throws {
+        try await withTemporaryDirectory { root in
+            let server = PluginServer(
+                PluginServer.Configuration(listeners: [.unix(path: root.appending("s").string)]), subsystems: [],
+                logger: .silent)
+            #expect(await !server.answers(within: .seconds(1)))
+            let listening = AsyncStream<Void>.makeStream()
+            let running = Task { try await server.run { _ in listening.continuation.finish() } }
+            for await _ in listening.stream {}
+            #expect(await server.answers(within: .seconds(10)))
+            running.cancel()
+            try await running.value
+            #expect(await !server.answers(within: .seconds(1)))
+        }
+    }
+}

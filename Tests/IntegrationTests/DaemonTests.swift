@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSHost
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+/// The built daemon as a process: start, stop, crash, reload, and what it refuses.
+@Suite struct DaemonTests {
+    @Test func knowsItsVolumesAfterACrash() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                let created = try await daemon.call("VolumeDriver.Create", #"{"Name":"v","Opts":{"mode":"0700"}}"#)
+                #expect(created == "{}")
+                daemon.send(SIGKILL)
+            }
+            try await withDaemon(in: root) { daemon in
+                let described = try await daemon.call("VolumeDriver.Get", #"{"Name":"v"}"#)
+                #expect(described.contains(#""mode":"0700""#))
+            }
+            #expect(!root.appending("s.sock").exists)
+        }
+    }
+
+    @Test func refusesDataThatAnotherDaemonServesNamingIt() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { first in
+                let second = try await runToEnd(
+                    ["start"] + RunningDaemon.arguments(in: root).dropFirst() + ["--socket", "\(root)/2.sock"])
+                #expect(second.status != 0)
+                #expect(
+                    second.output.contains("process \(first.processID) serves the volumes in '\(root)/data' already"))
+                #expect(try await first.call("VolumeDriver.List", "") == #"{"Volumes":[]}"#)
+            }
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func startsOnDataThatCannotBeWrittenAndForgetsNothing() async throws {
+        try await withTemporaryDirectory { root in
+            let data = root.appending("data")
+            try await withDaemon(in: root) { daemon in
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"v"}"#)
+            }
+            try #require(mount(data.string, data.string, nil, UInt(MS_BIND), nil) == 0)
+            defer { umount2(data.string, CInt(MNT_DETACH)) }
+            try #require(mount(nil, data.string, nil, UInt(MS_BIND | MS_REMOUNT | MS_RDONLY), nil) == 0)
+            try await withDaemon(in: root) { daemon in
+                #expect(try await daemon.call("VolumeDriver.Get", #"{"Name":"v"}"#).contains("\"Volume\""))
+                let refused = try await daemon.call("VolumeDriver.Create", #"{"Name":"w"}"#)
+                #expect(refused.contains("Read-only file system"), "\(refused)")
+                #expect(
+                    try await daemon.call("VolumeDriver.Remove", #"{"Name":"v"}"#).contains("Read-only file system"))
+                #expect(try await daemon.call("VolumeDriver.Get", #"{"Name":"v"}"#).contains("\"Volume\""))
+            }
+        }
+    }
+
+    /// A data folder that cannot be had: the engine must not take any volume for gone.
+    @Test func startsWithoutDataAndHealsWhenTheyAreBack() async throws {
+        try await withTemporaryDirectory { root in
+            try root.appending("data").write("in the way")
+            try await withDaemon(in: root) { daemon in
+                let wire = try daemon.connect()
+                try wire.send(Wire.post("/VolumeDriver.Get", #"{"Name":"v"}"#))
+                #expect(try await wire.receiveAll().isEmpty)
+                #expect(try await daemon.call("VolumeDriver.List", "").hasPrefix("{\"Err\":"))
+                #expect(try await daemon.call("VolumeDriver.Create", #"{"Name":"v"}"#).contains("nothing was changed"))
+                try Files.unlink(daemon.data)
+                #expect(try await daemon.call("VolumeDriver.Create", #"{"Name":"v"}"#) == "{}")
+                #expect(try await daemon.call("VolumeDriver.Get", #"{"Name":"v"}"#).contains("\"Volume\""))
+            }
+        }
+    }
+
+    @Test func servesAPortAndWritesTheSpecFileForAsLong() async throws {
+        try await withTemporaryDirectory { root in
+            let spec = root.appending("docker/plugins/mobyfs.spec")
+            try await withDaemon(in: root, arguments: ["--port", "0"]) { daemon in
+                let address = try spec.text
+                #expect(address.hasPrefix("tcp://127.0.0.1:"))
+                let port = try #require(UInt16(address.dropFirst("tcp://127.0.0.1:".count).dropLast()))
+                let answer = try await Wire(port: port).exchange(Wire.post("/Plugin.Activate", ""))
+                #expect(answer.hasSuffix(#"{"Implements":["VolumeDriver"]}"#))
+                #expect(!daemon.socket.exists)
+            }
+            #expect(!spec.exists)
+        }
+    }
+
+    @Test func readsItsConfigurationAgainAndKeepsTheOldOneIfTheNewIsBad() async throws {
+        try await withTemporaryDirectory { root in
+            let file = root.appending("mobyfs.env")
+            try file.write("MOBYFS_LOG_LEVEL=notice\n")
+            try await withDaemon(in: root, arguments: ["--config", file.string]) { daemon in
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"quiet"}"#)
+                try file.write("MOBYFS_LOG_LEVEL=info\nMOBYFS_PORT=8080\n")
+                daemon.send(SIGHUP)
+                try await daemon.wait("a reload") { try daemon.output.contains("MOBYFS_LOG_LEVEL: notice → info") }
+                #expect(try daemon.output.contains("MOBYFS_PORT: not set → 8080 (at the next start)"))
+                try file.write("MOBYFS_LOG_LEVEL=loud\n")
+                daemon.send(SIGHUP)
+                try await daemon.wait("a complaint") { try daemon.output.contains("'loud'") }
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"logged"}"#)
+                #expect(try daemon.output.contains("volume.name=logged"))
+                #expect(try !daemon.output.contains("volume.name=quiet"))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (["--help"], 0, "USAGE: mobyfs"), (["--version"], 0, "0."), (["start", "--help"], 0, "--data-dir"),
+        (["start", "--log-level", "loud"], 64, "unknown level 'loud'"),
+        (["start", "--port", "high"], 64, "'high' is not a port"),
+        (["start", "--sokcet", "x"], 64, "--socket"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
+        (["spec", "write", "--address", "/run/x.sock"], 64, "neither unix:///PATH nor tcp://HOST:PORT"),
+        (["spec", "write", "--name", "a/b"], 64, "is no name for a plugin"),
+    ])
+    func saysHowItIsUsed(arguments: [String], status: Int32, text: String) async throws {
+        let result = try await runToEnd(arguments)
+        #expect(result.status == status)
+        #expect(result.output.contains(text), "\(result.output)")
+    }
+
+    @Test func writesAndRemovesItsSpecFileFromTheCommandLine() async throws {
+        try await withTemporaryDirectory { root in
+            let file = root.appending("mobyfs.spec")
+            #expect(try await runToEnd(["spec", "write", "--spec-dir", root.string]).status == 0)
+            #expect(try file.text == "unix:///run/mobyfs/mobyfs.sock\n")
+            #expect(try await runToEnd(["spec", "remove", "--spec-dir", root.string]).status == 0)
+            #expect(!file.exists)
+            try file.write("unix:///elsewhere.sock\n")
+            let refused = try await runToEnd(["spec", "write", "--spec-dir", root.string])
+            #expect(refused.status != 0)
+            #expect(refused.output.contains("was not written by mobyfs"))
+            #expect(try await runToEnd(["spec", "remove", "--spec-dir", root.string]).status == 0)
+            #expect(try file.text == "unix:///elsewhere.sock\n")
+        }
+    }
+}

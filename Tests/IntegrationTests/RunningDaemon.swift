@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import MobyFSHost
+import MobyFSTesting
+import Subprocess
+import SystemPackage
+
+/// The built daemon, running in a process of its own with folders of its own.
+struct RunningDaemon: Sendable {
+    let root: FilePath
+    let processID: pid_t
+
+    var data: FilePath { root.appending("data") }
+    var runtime: FilePath { root.appending("run") }
+    var socket: FilePath { root.appending("s.sock") }
+    var specDirectory: FilePath { root.appending("docker/plugins") }
+
+    /// What the daemon has printed and logged so far.
+    var output: String {
+        get throws { try root.appending("daemon.log").text }
+    }
+
+    /// The binary that the package build has put beside the tests.
+    static let binary: FilePath = {
+        // The test bundle is in the folder of all products.
+        let bundle = CommandLine.arguments.lazy.compactMap { FilePath($0) }
+            .first { $0.string.hasSuffix(".xctest") }
+        let folder = bundle?.removingLastComponent() ?? FilePath(".build/debug")
+        return folder.appending("mobyfs")
+    }()
+
+    static func arguments(in root: FilePath) -> [String] {
+        [
+            "start", "--config", "/dev/null", "--data-dir", "\(root)/data", "--runtime-dir", "\(root)/run",
+            "--spec-dir", "\(root)/docker/plugins",
+        ]
+    }
+
+    func connect() throws -> Wire { try Wire(socket) }
+
+    /// Sends one call over a connection of its own and returns the body of the answer.
+    func call(_ method: String, _ body: String) async throws -> String {
+        let answer = try await connect().exchange(Wire.post("/\(method)", body))
+        guard let split = answer.firstRange(of: "\r\n\r\n") else { return answer }
+        return String(answer[split.upperBound...])
+    }
+
+    func send(_ signal: CInt) {
+        kill(processID, signal)
+    }
+
+    /// Waits until something is so; a daemon that gives no sign within ten seconds gives none.
+    func wait(_ what: String, until condition: @Sendable () throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while try !condition() {
+            guard ContinuousClock.now < deadline else { throw NeverHappened(what: what, output: try output) }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    struct NeverHappened: Error {
+        let what: String
+        let output: String
+    }
+}
+
+/// Runs `body` with a daemon that has said it is ready; afterwards the daemon is told to stop, and must.
+///
+/// - Parameters:
+///   - root: Where its folders are.
+///   - arguments: More arguments for `mobyfs start`.
+///   - environment: More variables.
+///   - launcher: What starts the daemon, with arguments; the daemon's command line comes behind.
+@discardableResult
+func withDaemon<Result: Sendable>(
+    in root: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
+    _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
+) async throws -> Result {
+    var command = launcher + [RunningDaemon.binary.string] + RunningDaemon.arguments(in: root) + arguments
+    if launcher.isEmpty, !arguments.contains("--port") { command += ["--socket", "\(root)/s.sock"] }
+    let program = command.removeFirst()
+    var variables: [Environment.Key: String?] = [:]
+    for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
+    let log = try FileDescriptor.open(
+        root.appending("daemon.log"), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+    let outcome = try await run(
+        program.hasPrefix("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(command),
+        environment: .inherit.updating(variables), input: .none,
+        output: .fileDescriptor(log, closeAfterSpawningProcess: true), error: .combinedWithOutput
+    ) { execution -> Swift.Result<Result, any Error> in
+        let daemon = RunningDaemon(root: root, processID: execution.processIdentifier.value)
+        defer { daemon.send(SIGTERM) }
+        do {
+            if launcher.isEmpty {
+                try await daemon.wait("the daemon is ready") { try daemon.output.contains("ready") }
+            }
+            return .success(try await body(daemon))
+        } catch {
+            return .failure(error)
+        }
+    }
+    return try outcome.closureResult.get()
+}

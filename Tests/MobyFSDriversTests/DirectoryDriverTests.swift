@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite struct DirectoryDriverTests {
+    private func withVolumes(_ body: (ManagerFixture) async throws -> Void) async throws {
+        try await withTemporaryDirectory { root in
+            let driver = DirectoryDriver(pool: root.appending("pool"))
+            try await body(await ManagerFixture(root: root, drivers: [driver]))
+        }
+    }
+
+    @Test func handsOutAnEmptyDirectoryOfItsOwn() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(path == fixture.pool.appending("volumes/db/data"))
+            #expect(try Directories.entries(of: path).isEmpty)
+            #expect(path.attributes.mode == 0o755)
+            #expect(fixture.pool.appending("volumes").attributes.mode == 0o711)
+            #expect(fixture.pool.appending("volumes/db/record.json").attributes.mode == 0o600)
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "chown needs root"))
+    func givesTheOwnerAndModeThatAreAskedForAtEachMount() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["uid": "1234", "gid": "5678", "mode": "2770"])
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(path.attributes == (0o2770, 1234, 5678))
+            // As image seeding does it.
+            chown(path.string, 0, 0)
+            chmod(path.string, 0o755)
+            _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+            #expect(path.attributes == (0o2770, 1234, 5678))
+        }
+    }
+
+    @Test func leavesOwnerAndModeAloneUnlessAsked() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            chmod(path.string, 0o1777)
+            _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+            #expect(path.attributes.mode == 0o1777)
+        }
+    }
+
+    @Test func createsAMountpointWithItsParentsAndKeepsItOnRemove() async throws {
+        try await withVolumes { fixture in
+            let path = fixture.root.appending("srv/a/b")
+            try await fixture.volumes.create("db", options: ["mountpoint": path.string])
+            #expect(path.attributes.mode == 0o755)
+            try path.appending("file").write("precious")
+            #expect(try await fixture.volumes.mount("db", id: "c", for: nil) == path)
+            try await fixture.volumes.unmount("db", id: "c")
+            try await fixture.volumes.remove("db")
+            #expect(try path.appending("file").text == "precious")
+            #expect(fixture.volumes.counts.volumes == 0)
+            // And again.
+            try await fixture.volumes.create("db", options: ["mountpoint": path.string])
+            #expect(try path.appending("file").text == "precious")
+        }
+    }
+
+    @Test func refusesMountpointsThatAreNone() async throws {
+        try await withVolumes { fixture in
+            try fixture.root.appending("file").write("")
+            let paths = [
+                "relative", "", "/", "/tmp/../etc", fixture.root.appending("file").string,
+                fixture.root.appending("file/below").string, fixture.pool.appending("volumes/x").string,
+                fixture.root.string,
+            ]
+            for path in paths {
+                let error = await #expect(throws: VolumeError.self) {
+                    try await fixture.volumes.create("db", options: ["mountpoint": path])
+                }
+                #expect("\(error as (any Error)?)".contains(path), "\(path)")
+            }
+            #expect(fixture.volumes.counts.volumes == 0)
+        }
+    }
+
+    @Test(arguments: ["delete", "trash"])
+    func refusesToPromiseDeletionOutsideThePool(policy: String) async throws {
+        try await withVolumes { fixture in
+            let options = ["mountpoint": fixture.root.appending("srv").string, "on-remove": policy]
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.create("db", options: options) }
+            #expect(!fixture.root.appending("srv").exists)
+        }
+    }
+
+    /// Below the mountpoint of a disk that is absent there is an empty directory: handed out, the data would
+    /// seem lost, and what is written would be.
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func refusesToMountWithoutTheDiskThatWasThere() async throws {
+        try await withVolumes { fixture in
+            let disk = fixture.root.appending("disk")
+            try Directories.create(disk, mode: 0o755)
+            try #require(mount("none", disk.string, "tmpfs", 0, nil) == 0)
+            try await fixture.volumes.create("db", options: ["mountpoint": disk.appending("db").string])
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            try await fixture.volumes.unmount("db", id: "c")
+
+            try #require(umount(disk.string) == 0)
+            for _ in 0..<2 {
+                let error = await #expect(throws: VolumeError.self) {
+                    try await fixture.volumes.mount("db", id: "c", for: nil)
+                }
+                #expect(error?.code == .unavailable)
+                #expect(error?.message.contains("tmpfs file system at '\(disk)'") == true)
+                // Neither does a directory of that name on the wrong disk.
+                try Directories.create(disk.appending("db"), mode: 0o755)
+            }
+            // It is still known, and is there again with its disk.
+            _ = try fixture.volumes.describe("db")
+            try #require(mount("none", disk.string, "tmpfs", 0, nil) == 0)
+            defer { umount(disk.string) }
+            try Directories.create(disk.appending("db"), mode: 0o755)
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+        }
+    }
+
+    @Test func refusesToMountWhenTheDataIsGone() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            try TreeRemover.remove(fixture.pool.appending("volumes/db/data"))
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("db", id: "c", for: nil)
+            }
+            #expect(error?.code == .unavailable)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSHost
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+@Suite struct TreeRemoverTests {
+    @Test func removesWhateverAContainerMayLeave() async throws {
+        try await withTemporaryDirectory { root in
+            let tree = root.appending("tree")
+            try Directories.create(tree.appending("a/b/c"), mode: 0o755)
+            try tree.appending("a/file").write("x")
+            try Directories.create(tree.appending(".purge-1/x"), mode: 0o700)
+            mkfifo(tree.appending("a/b/pipe").string, 0o600)
+            symlink("/nowhere", tree.appending("dangling").string)
+            for index in 0..<300 { try tree.appending("a/b/c/line\n\(index)").write("") }
+            try TreeRemover.remove(tree)
+            #expect(!tree.exists)
+        }
+    }
+
+    @Test func followsNoSymbolicLink() async throws {
+        try await withTemporaryDirectory { root in
+            let (tree, outside) = (root.appending("tree"), root.appending("outside"))
+            try Directories.create(tree.appending("sub"), mode: 0o755)
+            try Directories.create(outside, mode: 0o755)
+            try outside.appending("precious").write("data")
+            symlink(outside.string, tree.appending("link").string)
+            symlink("../../outside", tree.appending("sub/link").string)
+            try TreeRemover.remove(tree)
+            #expect(!tree.exists)
+            #expect(try outside.appending("precious").text == "data")
+        }
+    }
+
+    /// Deeper than a process may have files open.
+    @Test func removesTreesOfAnyDepth() async throws {
+        try await withTemporaryDirectory { root in
+            let tree = root.appending("tree")
+            try Directories.create(tree, mode: 0o755)
+            var directory = open(tree.string, O_RDONLY | O_DIRECTORY)
+            for _ in 0..<4096 {
+                mkdirat(directory, "d", 0o755)
+                let next = openat(directory, "d", O_RDONLY | O_DIRECTORY)
+                close(directory)
+                directory = next
+            }
+            close(directory)
+            try TreeRemover.remove(tree)
+            #expect(!tree.exists)
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func entersNoMount() async throws {
+        try await withTemporaryDirectory { root in
+            let (tree, outside) = (root.appending("tree"), root.appending("outside"))
+            try Directories.create(tree.appending("a/mounted"), mode: 0o755)
+            try tree.appending("a/other").write("x")
+            try Directories.create(outside, mode: 0o755)
+            try outside.appending("precious").write("data")
+            try #require(
+                mount(outside.string, tree.appending("a/mounted").string, nil, UInt(MS_BIND), nil) == 0)
+            defer { umount2(tree.appending("a/mounted").string, CInt(MNT_DETACH)) }
+            #expect(throws: SystemCallError.self) { try TreeRemover.remove(tree) }
+            #expect(try outside.appending("precious").text == "data")
+            // All the rest is gone.
+            #expect(!tree.appending("a/other").exists)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite struct HoldingTests {
+    /// This process stands for an engine that runs; one that has never been, for an engine that is gone.
+    private let engine = ProcessIdentity(processID: getpid())
+    private let goneEngine = ProcessIdentity(processID: getpid(), startTime: 1, bootID: ProcessIdentity.currentBootID)
+
+    @Test func onlyTheLastUnmountReachesTheDriver() async throws {
+        let driver = RecordingDriver()
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let first = try await fixture.volumes.mount("db", id: "c1", for: engine)
+            let second = try await fixture.volumes.mount("db", id: "c2", for: engine)
+            #expect(first == second)
+            try await fixture.volumes.unmount("db", id: "c1")
+            #expect(!driver.calls.contains(.unmount("db")))
+            try await fixture.volumes.unmount("db", id: "c2")
+            #expect(driver.calls.last == .unmount("db"))
+        }
+    }
+
+    @Test func unmountOfAnythingUnknownSucceeds() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            try await fixture.volumes.unmount("db", id: "never")
+            try await fixture.volumes.unmount("never", id: "never")
+            try await fixture.volumes.unmount("../x", id: "never")
+        }
+    }
+
+    @Test func refusesToRemoveAHeldVolumeAndSaysWhoHoldsIt() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.mount("db", id: "container", for: engine)
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.code == .inUse)
+            #expect(error?.message.contains("process ID \(getpid())") == true)
+            // It is the same after a restart of the daemon.
+            let restarted = await fixture.restarted()
+            await #expect(throws: VolumeError.self) { try await restarted.volumes.remove("db") }
+            try await restarted.volumes.unmount("db", id: "container")
+            try await restarted.volumes.remove("db")
+            #expect(try Directories.entries(of: fixture.runtime.appending("holders")).isEmpty)
+        }
+    }
+
+    @Test func dropsHoldersOfAnEngineThatIsGoneWhenNobodyHasTheVolumeMounted() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.mount("db", id: "old", for: goneEngine)
+            _ = try await fixture.volumes.mount("db", id: "new", for: engine)
+            await fixture.volumes.releaseAbandoned()
+            #expect(try fixture.volumes.describe("db").mountCount == 1)
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func keepsHoldersOfAnEngineThatIsGoneWhileAContainerLivesOn() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let data = try await fixture.volumes.mount("db", id: "old", for: goneEngine)
+            let place = fixture.root.appending("container")
+            try Directories.create(data, mode: 0o755)
+            try Directories.create(place, mode: 0o755)
+            try #require(mount(data.string, place.string, nil, UInt(MS_BIND), nil) == 0)
+            await fixture.volumes.releaseAbandoned()
+            #expect(try fixture.volumes.describe("db").mountCount == 1)
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.message.contains("mounted at '\(place)'") == true)
+
+            umount2(place.string, CInt(MNT_DETACH))
+            await fixture.volumes.releaseAbandoned()
+            #expect(try fixture.volumes.describe("db").mountCount == 0)
+        }
+    }
+
+    /// Under live-restore a container outlives its engine, and the next engine's `docker cp` mounts and unmounts
+    /// with the container's own ID.
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func copyingFromAContainerThatOutlivedItsEngineDoesNotDropItsMount() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let data = try await fixture.volumes.mount("db", id: "c", for: goneEngine)
+            let place = fixture.root.appending("container")
+            try Directories.create(data, mode: 0o755)
+            try Directories.create(place, mode: 0o755)
+            try #require(mount(data.string, place.string, nil, UInt(MS_BIND), nil) == 0)
+            for _ in 0..<2 {
+                _ = try await fixture.volumes.mount("db", id: "c", for: engine)
+                try await fixture.volumes.unmount("db", id: "c")
+                #expect(try fixture.volumes.describe("db").mountCount == 1)
+            }
+            umount2(place.string, CInt(MNT_DETACH))
+            try await fixture.volumes.unmount("db", id: "c")
+            #expect(try fixture.volumes.describe("db").mountCount == 0)
+        }
+    }
+
+    /// The kernel's word counts even where all notes are lost.
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func refusesToRemoveWhatIsMountedThoughNobodyIsNoted() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let data = try #require(try fixture.volumes.describe("db").mountpoint)
+            let place = fixture.root.appending("container")
+            try Directories.create(data, mode: 0o755)
+            try Directories.create(place, mode: 0o755)
+            try #require(mount(data.string, place.string, nil, UInt(MS_BIND), nil) == 0)
+            defer { umount2(place.string, CInt(MNT_DETACH)) }
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.code == .inUse)
+        }
+    }
+
+    @Test func aFailedMountHoldsNothing() async throws {
+        let driver = RecordingDriver(failing: [.mount("db")])
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.mount("db", id: "c", for: engine) }
+            #expect(try fixture.volumes.describe("db").mountCount == 0)
+            try await fixture.volumes.remove("db")
+        }
+    }
+
+    @Test func holdersOfAnEarlierBootAreForgotten() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.mount("db", id: "c", for: engine)
+            let file = fixture.runtime.appending("holders").appending("db.json")
+            try file.write(try file.text.replacing(ProcessIdentity.currentBootID, with: "an-earlier-boot"))
+            let restarted = await fixture.restarted()
+            #expect(try restarted.volumes.describe("db").mountCount == 0)
+            #expect(!file.exists)
+        }
+    }
+}

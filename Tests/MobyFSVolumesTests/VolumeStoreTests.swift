@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite struct VolumeStoreTests {
+    /// One damaged record takes no other down, and its name stays taken.
+    @Test(arguments: [
+        "{\"version\":1,\"driv", "", "\u{0}\u{0}", "[]", "{}",
+        "{\"version\":1,\"name\":\"db\",\"driver\":\"recording\",\"options\":{},\"createdAt\":\"yesterday\"}",
+    ])
+    func setsADamagedRecordAsideWithAReason(content: String) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            try await fixture.volumes.create("other", options: nil)
+            try fixture.pool.appending("volumes/db/record.json").write(content)
+
+            for _ in 0..<2 {
+                let volumes = await fixture.restarted().volumes
+                #expect(volumes.counts.volumes == 2)
+                #expect(try volumes.describe("other").trouble == nil)
+                #expect(try volumes.describe("db").trouble?.contains("quarantine/db") == true)
+                await #expect(throws: VolumeError.self) { try await volumes.mount("db", id: "c", for: nil) }
+                await #expect(throws: VolumeError.self) { try await volumes.create("db", options: nil) }
+                await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
+            }
+            #expect(try fixture.pool.appending("quarantine/db/reason.txt").text.isEmpty == false)
+            #expect(try fixture.pool.appending("quarantine/db/record.json").text == content)
+        }
+    }
+
+    @Test func aMendedRecordBringsTheVolumeBack() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: ["colour": "red"])
+            let record = fixture.pool.appending("volumes/db/record.json")
+            let good = try record.text
+            try record.write("damaged")
+            _ = await fixture.restarted()
+            try Files.rename(fixture.pool.appending("quarantine/db"), to: fixture.pool.appending("volumes/db"))
+            try record.write(good)
+            #expect(try await fixture.restarted().volumes.describe("db").volume?.options["colour"] == "red")
+        }
+    }
+
+    /// An older mobyfs must not put away what a newer one has written.
+    @Test func leavesARecordOfALaterFormatWhereItIs() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let record = fixture.pool.appending("volumes/db/record.json")
+            try record.write("{\"version\":2,\"shape\":\"unknown\"}")
+            #expect(try await fixture.restarted().volumes.describe("db").trouble?.contains("newer") == true)
+            #expect(record.exists)
+        }
+    }
+
+    @Test func aVolumeHalfMadeBeforeACrashIsNoVolume() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            let staging = fixture.pool.appending("volumes/.new-abc")
+            try Directories.create(staging.appending("data"), mode: 0o755)
+            #expect(await fixture.restarted().volumes.counts.volumes == 0)
+            #expect(!staging.exists)
+        }
+    }
+
+    @Test func deletesRemovedVolumesInTheBackground() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            try Directories.create(fixture.pool.appending("volumes/db/data/deep"), mode: 0o755)
+            try await fixture.volumes.remove("db")
+            #expect(!fixture.pool.appending("volumes/db").exists)
+            try await withThrowingTaskGroup { group in
+                group.addTask { await fixture.volumes.emptyTrash() }
+                while !(try Directories.entries(of: fixture.pool.appending("trash")).isEmpty) { await Task.yield() }
+                group.cancelAll()
+            }
+        }
+    }
+
+    @Test func keepsInTheTrashWhatIsToStayThereAndWhatNobodyKnows() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("kept", options: ["on-remove": "trash"])
+            try await fixture.volumes.create("gone", options: nil)
+            try Directories.create(fixture.pool.appending("trash/stranger/data"), mode: 0o755)
+            try await fixture.volumes.remove("kept")
+            try await fixture.volumes.remove("gone")
+            let trash = fixture.pool.appending("trash")
+            let volumes = await fixture.restarted().volumes
+            try await withThrowingTaskGroup { group in
+                group.addTask { await volumes.emptyTrash() }
+                while try Directories.entries(of: trash).count > 2 { await Task.yield() }
+                group.cancelAll()
+            }
+            let left = try Directories.entries(of: trash).sorted()
+            #expect(left.count == 2)
+            #expect(left[0].hasPrefix("kept."))
+            #expect(left[1] == "stranger")
+        }
+    }
+
+    /// `on-remove=keep`: the volume is gone for the engine, and comes back with its data by Create.
+    @Test func takesUpKeptDataAgain() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: ["on-remove": "keep"])
+            let file = fixture.pool.appending("volumes/db/data/file")
+            try Directories.create(file.removingLastComponent(), mode: 0o755)
+            try file.write("precious")
+            try await fixture.volumes.remove("db")
+            let volumes = await fixture.restarted().volumes
+            #expect(volumes.counts.volumes == 0)
+            #expect(throws: VolumeError.self) { try volumes.describe("db") }
+            try await volumes.create("db", options: ["colour": "new"])
+            #expect(try file.text == "precious")
+            #expect(try volumes.describe("db").volume?.options["colour"] == "new")
+        }
+    }
+
+    @Test(arguments: [1, 250, 255])
+    func servesNamesOfEveryLength(length: Int) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            let name = String(repeating: "x", count: length)
+            try await fixture.volumes.create(name, options: nil)
+            _ = try await fixture.volumes.mount(name, id: "c", for: nil)
+            let volumes = await fixture.restarted().volumes
+            #expect(try volumes.describe(name).mountCount == 1)
+            try await volumes.unmount(name, id: "c")
+            try await volumes.remove(name)
+        }
+    }
+}
