@@ -6,7 +6,7 @@ import Dispatch
 ///
 /// Such work never runs on the threads that Swift's tasks share, where one hung disk would stop every task.
 package enum BlockingWork {
-    private static let queue = DispatchQueue(label: "mobyfs.blocking", attributes: .concurrent)
+    private static let queue = DispatchQueue(label: "mobyfs.blocking", qos: .default, attributes: .concurrent)
 
     /// Runs `body` on a thread of its own and suspends until it is done.
     package static func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {

@@ -66,7 +66,7 @@ package final class Wire: Sendable {
         }
     }
 
-    /// Receives one response: a head and as many bytes as it announces. Less if the server hangs up.
+    /// Receives one response, a head and as many bytes as it announces; less if the server hangs up.
     package func receive() async throws -> String {
         try await BlockingWork.run { try self.receiveOne() }
     }

@@ -73,6 +73,9 @@ struct RunningDaemon: Sendable {
 ///   - arguments: More arguments for `mobyfs start`.
 ///   - environment: More variables.
 ///   - launcher: What starts the daemon, with arguments; the daemon's command line comes behind.
+///   - body: The test.
+/// - Returns: What `body` returns.
+/// - Throws: What `body` throws, and what the daemon printed if it does not get ready.
 @discardableResult
 func withDaemon<Result: Sendable>(
     in root: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
