@@ -1,8 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+package import Glibc
 import MobyFSHost
 package import SystemPackage
+
+/// Calls `body` with the address of a unix socket.
+package func withUnixAddress<Result>(
+    _ path: FilePath, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+) -> Result {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.string.utf8)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
+}
 
 /// A connection that sends and receives bytes as a test wants them, without the help of any HTTP library.
 ///
@@ -15,14 +30,7 @@ package final class Wire: Sendable {
     /// Connects to a unix socket.
     package init(_ path: FilePath) throws {
         descriptor = try check(socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0), "socket")
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.string.utf8)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
-        }
+        let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
         try check(result, "connect '\(path)'")
         limitWaiting()
     }

@@ -18,7 +18,9 @@ package struct Holder: Hashable, Sendable, Codable {
     package var isInherited = false
 
     /// Whether the engine that asked still runs, as far as can be known.
-    package var engineIsAlive: Bool { engine?.isAlive ?? isConfirmed }
+    package func isConfirmed(given living: Set<ProcessIdentity>) -> Bool {
+        engine.map(living.contains) ?? isConfirmed
+    }
 }
 
 /// Who holds a volume.
@@ -71,9 +73,12 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
         for (id, holder) in byID where holder.engine == nil { byID[id]?.isConfirmed = false }
     }
 
-    /// The IDs whose engine is gone, as /proc says.
-    package var unconfirmed: [String] {
-        byID.filter { !$0.value.engineIsAlive }.map(\.key)
+    /// The engines that asked.
+    package var engines: Set<ProcessIdentity> { Set(byID.values.compactMap(\.engine)) }
+
+    /// The IDs whose engine is not among the living.
+    package func unconfirmed(given living: Set<ProcessIdentity>) -> [String] {
+        byID.filter { !$0.value.isConfirmed(given: living) }.map(\.key)
     }
 
     /// Drops mount IDs altogether.

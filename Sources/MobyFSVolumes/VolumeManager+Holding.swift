@@ -81,9 +81,10 @@ extension VolumeManager {
 
     /// Drops the holders whose engine is gone and that no process's mount namespace bears out.
     package func releaseAbandoned() async {
-        let suspects = entries.filter { !$0.value.holders.unconfirmed.isEmpty }
-        guard !suspects.isEmpty else { return }
-        for name in suspects.keys {
+        let entries = entries
+        let engines = entries.values.reduce(into: Set()) { $0.formUnion($1.holders.engines) }
+        let living = await Self.living(engines)
+        for (name, entry) in entries where !entry.holders.unconfirmed(given: living).isEmpty {
             do {
                 try await locks.withLock(name) { try await self.releaseAbandoned(name) }
             } catch {
@@ -96,7 +97,7 @@ extension VolumeManager {
 
     private func releaseAbandoned(_ name: VolumeName) async throws {
         guard let entry = entry(name), let volume = entry.volume else { return }
-        let abandoned = entry.holders.unconfirmed
+        let abandoned = entry.holders.unconfirmed(given: await Self.living(entry.holders.engines))
         guard !abandoned.isEmpty, try await survey(volume) == .unused else { return }
         var holders = entry.holders
         holders.drop(abandoned)
@@ -105,6 +106,12 @@ extension VolumeManager {
         context(volume).logger.notice(
             "holders of an engine that is gone are dropped: no process has the volume mounted",
             metadata: ["mount.ids": "\(abandoned.sorted())", "mount.count": "\(holders.count)"])
+    }
+
+    /// Those of the engines that still run.
+    private static func living(_ engines: Set<ProcessIdentity>) async -> Set<ProcessIdentity> {
+        guard !engines.isEmpty else { return [] }
+        return await BlockingWork.run { engines.filter(\.isAlive) }
     }
 
     /// What the kernel says about a volume.
@@ -134,7 +141,8 @@ extension VolumeManager {
         }
         guard let holders = entry(volume.name)?.holders else { return }
         // Without a full view, a holder that cannot be asked any more counts too.
-        let isHeld = use == .unused ? holders.byID.values.contains(where: \.engineIsAlive) : !holders.isEmpty
+        let living = await Self.living(holders.engines)
+        let isHeld = use == .unused ? holders.unconfirmed(given: living).count < holders.byID.count : !holders.isEmpty
         guard isHeld else { return }
         throw VolumeError(
             .inUse, "volume '\(volume.name)' is in use by \(holders): remove the containers that use it first")

@@ -51,7 +51,9 @@ struct StartCommand: AsyncParsableCommand {
         do {
             try await Daemon(sources).run()
         } catch let error as ConfigurationError {
-            throw ValidationError("\(error)")
+            // Not the command line but what it leads to is wrong: no word about usage.
+            _ = try? FileDescriptor.standardError.writeAll("mobyfs: \(error)\n".utf8)  // a closed stderr hears nothing
+            throw ExitCode.validationFailure
         }
     }
 

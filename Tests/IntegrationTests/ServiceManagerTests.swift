@@ -68,15 +68,7 @@ private final class NotifySocket: Sendable {
 
     init(_ path: FilePath) throws {
         descriptor = try check(socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue), 0), "socket")
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.string.utf8)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
-        }
-        try check(result, "bind '\(path)'")
+        try check(withUnixAddress(path) { bind(descriptor, $0, $1) }, "bind '\(path)'")
     }
 
     deinit {
