@@ -22,7 +22,7 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "Where volumes are kept. (default: \(Setting.dataDirectory.defaultValue ?? ""))")
     var dataDir: String?
 
-    @Option(help: "Where mounts and their holders are kept. (default: \(Setting.runtimeDirectory.defaultValue ?? ""))")
+    @Option(help: "Where it is kept who holds which volume. (default: \(Setting.runtimeDirectory.defaultValue ?? ""))")
     var runtimeDir: String?
 
     @Option(help: "The unix socket to serve. (default: mobyfs.sock in --runtime-dir, unless --port is given)")
