@@ -38,7 +38,14 @@ extension Listener {
                 return try await bootstrap.bind(unixDomainSocketPath: path).get()
             }
         } catch let error as IOError {
-            throw ListenError(description: "cannot listen on \(self): \(String(cString: strerror(error.errnoCode)))")
+            let hint =
+                if case .tcp(_, 1..<1024) = self, error.errnoCode == EACCES {
+                    ": a port below 1024 needs a privilege; choose a higher one"
+                } else {
+                    ""
+                }
+            throw ListenError(
+                description: "cannot listen on \(self): \(String(cString: strerror(error.errnoCode)))\(hint)")
         }
     }
 

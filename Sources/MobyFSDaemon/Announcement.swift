@@ -36,7 +36,12 @@ struct Announcement: Sendable {
         guard configuration.port != nil, let address = addresses.last else { return nil }
         let file = SpecFile(name: "mobyfs", directory: configuration.specDirectory.string)
         let before = try file.address()
-        try file.write(address: address)
+        do {
+            try file.write(address: address)
+        } catch {
+            throw ConfigurationError(
+                "engines cannot be told of the port: \(error); choose another folder with --spec-dir")
+        }
         logger.info("spec file written", metadata: ["file.path": "\(file.path)", "address": "\(address)"])
         return Written(file: file, address: address, before: before == address ? nil : before)
     }
@@ -66,7 +71,8 @@ struct Announcement: Sendable {
             if access("/var/run/docker.sock", F_OK) == 0 {
                 print(
                     "     mobyfs spec write --name mobyfs-try --address unix://\(path) && "
-                        + "docker run --rm -v demo:/data --volume-driver=mobyfs-try busybox df /data")
+                        + "docker run --rm -v demo:/data --volume-driver=mobyfs-try busybox df /data; "
+                        + "mobyfs spec remove --name mobyfs-try")
             }
         } else if let address = addresses.first(where: { $0.hasPrefix("tcp://") })?.dropFirst("tcp://".count) {
             print("try: curl -d '{}' http://\(address)/VolumeDriver.List")

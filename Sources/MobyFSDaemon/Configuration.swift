@@ -21,6 +21,12 @@ package struct Configuration: Hashable, Sendable {
     /// Each setting as it was given.
     private let values: [Setting: String]
 
+    /// A value, and where it is from, for messages.
+    private struct Given {
+        var value: String
+        var origin: String
+    }
+
     /// Where a configuration comes from; kept to be read again on a reload.
     package struct Sources: Sendable {
         package var flags: [Setting: String]
@@ -39,21 +45,37 @@ package struct Configuration: Hashable, Sendable {
     ///
     /// - Throws: ``ConfigurationError`` naming the setting, the value and what it takes.
     package init(from sources: Sources) throws {
-        var values: [Setting: String] = [:]
-        for setting in Setting.allCases { values[setting] = setting.defaultValue }
-        let file = try ConfigurationFile.read(
-            sources.file ?? Self.defaultFile, isOptional: sources.file == nil)
-        values.merge(file) { $1 }
-        values.merge(try Self.settings(in: sources.environment)) { $1 }
-        values.merge(sources.flags) { $1 }
-        self.values = values
+        let path = sources.file ?? Self.defaultFile
+        let file = try ConfigurationFile.read(path, isOptional: sources.file == nil)
+        var given: [Setting: Given] = [:]
+        for (values, origin) in [
+            (file, path.string), (try Self.settings(in: sources.environment), "environment"),
+            (sources.flags, "command line"),
+        ] {
+            for (setting, value) in values { given[setting] = Given(value: value, origin: origin) }
+        }
+        for setting in Setting.allCases where given[setting] == nil {
+            given[setting] = setting.defaultValue.map { Given(value: $0, origin: "default") }
+        }
+        values = given.mapValues(\.value)
 
-        dataDirectory = try Self.path(.dataDirectory, values)
-        runtimeDirectory = try Self.path(.runtimeDirectory, values)
-        specDirectory = try Self.path(.specDirectory, values)
-        socket = values[.socket] == nil ? nil : try Self.path(.socket, values)
-        port = try Self.port(values)
-        logLevel = try Self.logLevel(values)
+        func read<Value>(_ setting: Setting, _ wanted: String, _ parse: (String) -> Value?) throws -> Value? {
+            guard let given = given[setting] else { return nil }
+            if let value = parse(given.value) { return value }
+            throw ConfigurationError("\(setting.rawValue)='\(given.value)' (\(given.origin)) is not \(wanted)")
+        }
+        func directory(_ setting: Setting) throws -> FilePath {
+            // Settings of directories have defaults.
+            try read(setting, "an absolute path", Self.absolutePath) ?? "/"
+        }
+        dataDirectory = try directory(.dataDirectory)
+        runtimeDirectory = try directory(.runtimeDirectory)
+        specDirectory = try directory(.specDirectory)
+        socket = try read(.socket, "an absolute path", Self.absolutePath)
+        port = try read(.port, "a port: a number up to 65535") {
+            Int($0).flatMap { (0...65535).contains($0) ? $0 : nil }
+        }
+        logLevel = try read(.logLevel, "one of \(Self.levels)") { Logger.Level(rawValue: $0.lowercased()) } ?? .info
     }
 
     private static func settings(in environment: [String: String]) throws -> [Setting: String] {
@@ -68,31 +90,14 @@ package struct Configuration: Hashable, Sendable {
         return values
     }
 
-    private static func path(_ setting: Setting, _ values: [Setting: String]) throws -> FilePath {
-        let text = values[setting] ?? ""
-        guard text.utf8.first == UInt8(ascii: "/") else {
-            throw ConfigurationError("\(setting.rawValue)='\(text)' is not an absolute path")
-        }
-        return FilePath(text).lexicallyNormalized()
+    private static let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+
+    private static func absolutePath(_ text: String) -> FilePath? {
+        text.utf8.first == UInt8(ascii: "/") ? FilePath(text).lexicallyNormalized() : nil
     }
 
-    private static func port(_ values: [Setting: String]) throws -> Int? {
-        guard let text = values[.port] else { return nil }
-        guard let port = Int(text), (0...65535).contains(port) else {
-            throw ConfigurationError("\(Setting.port.rawValue)='\(text)' is not a port: a number up to 65535")
-        }
-        return port
-    }
-
-    private static func logLevel(_ values: [Setting: String]) throws -> Logger.Level {
-        let text = values[.logLevel] ?? ""
-        guard let level = Logger.Level(rawValue: text.lowercased()) else {
-            throw ConfigurationError(
-                "\(Setting.logLevel.rawValue): "
-                    + Suggestion.complaint("level", text, known: Logger.Level.allCases.map(\.rawValue)))
-        }
-        return level
-    }
+    /// The directories that are the daemon's own business: no volume is to be in one of them.
+    var ownDirectories: [FilePath] { [dataDirectory, runtimeDirectory, specDirectory] }
 
     /// What has changed since an earlier configuration: `MOBYFS_PORT: not set → 8080 (at the next start)`.
     package func changes(since old: Configuration) -> [String] {

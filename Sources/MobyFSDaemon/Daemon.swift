@@ -33,10 +33,13 @@ package struct Daemon: Sendable {
         let systemd = ServiceManager()
         let passed = try PassedSocket.takeAll()
 
-        let lock = try lockData(configuration, logger)
+        let locks = try [
+            lock(configuration.dataDirectory, mode: 0o711, flag: "--data-dir", logger),
+            lock(configuration.runtimeDirectory, mode: 0o711, flag: "--runtime-dir", logger),
+        ]
         let volumes = VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
-            drivers: [DirectoryDriver(pool: configuration.dataDirectory)], logger: logger)
+            drivers: [DirectoryDriver(reserved: configuration.ownDirectories)], logger: logger)
         await volumes.load()
 
         var server = PluginServer.Configuration(listeners: try listeners(configuration, passed))
@@ -49,7 +52,7 @@ package struct Daemon: Sendable {
             }
         }
         let pluginServer = PluginServer(
-            server, subsystems: [VolumeSubsystem(MobyFSPlugin(volumes: volumes))], logger: logger)
+            server, subsystems: [VolumeSubsystem(MobyFSPlugin(volumes: volumes, logger: logger))], logger: logger)
         let announcement = Announcement(
             configuration: configuration, systemd: systemd, volumes: volumes, logger: logger)
         let services: [any Service] = [
@@ -66,29 +69,30 @@ package struct Daemon: Sendable {
         ]
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))
         group.maximumGracefulShutdownDuration = .seconds(60)
         try await ServiceGroup(configuration: group).run()
         // What was handed over is with the manager before this process ends.
         await BlockingWork.run { systemd.flush() }
         logger.notice("stopped; volumes stay as they are")
-        withExtendedLifetime(lock) {}
+        withExtendedLifetime(locks) {}
     }
 
-    /// Makes sure that no other daemon works on the same volumes.
+    /// Makes sure that no other daemon works in the same folder.
     ///
-    /// A folder that is not there cannot be worked on, and needs no lock.
-    private func lockData(_ configuration: Configuration, _ logger: Logger) throws -> DirectoryLock? {
+    /// A folder that is not there cannot be worked in, and needs no lock.
+    private func lock(
+        _ directory: FilePath, mode: UInt32, flag: String, _ logger: Logger
+    ) throws -> DirectoryLock? {
         do {
-            try Directories.create(configuration.dataDirectory, mode: 0o711)
-            return try DirectoryLock(configuration.dataDirectory)
+            try Directories.create(directory, mode: mode)
+            return try DirectoryLock(directory)
         } catch let held as DirectoryLock.Held {
             let holder = held.processID.map { "process \($0)" } ?? "a process"
             throw ConfigurationError(
-                "\(holder) serves the volumes in '\(held.path)' already: stop it, or choose another folder with --data-dir"
-            )
+                "\(holder) serves volumes with '\(held.path)' already: stop it, or choose another folder with \(flag)")
         } catch {
-            logger.error("the data folder cannot be used", metadata: ["error": "\(error)"])
+            logger.error("a folder cannot be used; choose another with \(flag)", metadata: ["error": "\(error)"])
             return nil
         }
     }

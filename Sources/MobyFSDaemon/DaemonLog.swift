@@ -19,21 +19,27 @@ package final class DaemonLog: Sendable {
     }
 
     /// Makes a logger.
-    package func logger(_ label: String) -> Logger {
+    ///
+    /// - Parameters:
+    ///   - label: What the logger is for.
+    ///   - floor: Nothing below this is logged, even where the daemon's level asks for it.
+    /// - Returns: A logger that follows the daemon's level.
+    package func logger(_ label: String, atLeast floor: Logger.Level = .trace) -> Logger {
         Logger(label: label) { label in
             let handler: any LogHandler =
                 JournalLogHandler.isAvailable
                 ? JournalLogHandler(label: label) : StreamLogHandler.standardError(label: label)
-            return Handler(log: self, wrapped: handler)
+            return Handler(log: self, floor: floor, wrapped: handler)
         }
     }
 
     private struct Handler: LogHandler {
         let log: DaemonLog
+        let floor: Logger.Level
         var wrapped: any LogHandler
 
         var logLevel: Logger.Level {
-            get { log.level }
+            get { max(log.level, floor) }
             set {}  // the level is the daemon's, not one logger's
         }
         var metadata: Logger.Metadata {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DockerPlugin
+import Logging
 import MobyFSHost
 import MobyFSVolumes
 import SystemPackage
@@ -8,6 +9,7 @@ import SystemPackage
 /// The volume manager, seen as a plugin by the engine.
 struct MobyFSPlugin: VolumePlugin {
     let volumes: VolumeManager
+    let logger: Logger
 
     var scope: VolumeScope { .local }
 
@@ -17,16 +19,16 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func create(_ name: String, options: [String: String]?) async throws {
-        try await volumes.create(name, options: options)
+        try await logging("create", name) { try await volumes.create(name, options: options) }
     }
 
     func remove(_ name: String) async throws {
-        try await volumes.remove(name)
+        try await logging("remove", name) { try await volumes.remove(name) }
     }
 
     func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
         let process = engine.processID.flatMap { ProcessIdentity(processID: $0) }
-        return try await volumes.mount(name, id: id, for: process).string
+        return try await logging("mount", name) { try await volumes.mount(name, id: id, for: process).string }
     }
 
     func unmount(_ name: String, id: String) async throws {
@@ -43,6 +45,20 @@ struct MobyFSPlugin: VolumePlugin {
 
     func list() throws -> [VolumeInfo] {
         try volumes.describeAll().map { VolumeInfo($0) }
+    }
+
+    /// Notes what an engine was refused: it tells its user, but nobody later.
+    private func logging<Result>(
+        _ operation: String, _ name: String, _ body: () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            logger.warning(
+                "call refused; the engine is told why",
+                metadata: ["operation": "\(operation)", "volume.name": "\(name.prefix(255))", "error": "\(error)"])
+            throw error
+        }
     }
 
     private func described(_ name: String) throws -> VolumeDescription {

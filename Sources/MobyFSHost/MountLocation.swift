@@ -13,6 +13,8 @@ package struct MountLocation: Hashable, Sendable {
     package let covering: MountEntry
     /// The directory's place inside its file system.
     package let root: FilePath
+    /// Its path, with all symbolic links followed.
+    private let path: FilePath
 
     /// Looks a directory up.
     ///
@@ -30,12 +32,20 @@ package struct MountLocation: Hashable, Sendable {
             throw SystemCallError("find the mount of '\(path)'", .noSuchFileOrDirectory)
         }
         self.covering = covering
-        // The kernel's own name of the directory, with all symbolic links followed.
-        var resolved = try Self.resolvedPath(of: descriptor)
-        _ = resolved.removePrefix(covering.mountpoint)
-        root = covering.root.pushing(resolved)
+        self.path = try Self.resolvedPath(of: descriptor)
+        var inside = self.path
+        _ = inside.removePrefix(covering.mountpoint)
+        root = covering.root.pushing(inside)
     }
 
+    /// Whether a mount that shows the directory, or something below it, has it just where this process has it too.
+    package func isInPlace(_ entry: MountEntry) -> Bool {
+        var below = entry.root
+        _ = below.removePrefix(root)
+        return entry.mountpoint == path.pushing(below)
+    }
+
+    /// The kernel's own name of an open directory.
     private static func resolvedPath(of descriptor: CInt) throws -> FilePath {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let link = "/proc/self/fd/\(descriptor)"

@@ -23,7 +23,7 @@ package enum MountNamespaces {
 
     /// Looks through the mount tables of all processes, each namespace once.
     ///
-    /// A mount in which the host itself keeps one of the directories is no use of it.
+    /// A mount that has a directory where the host has it anyway is no use of it.
     ///
     /// - Parameter directories: Directories of this host. One that is not there has no users.
     /// - Returns: Who has which of them mounted.
@@ -60,8 +60,8 @@ package enum MountNamespaces {
             let isHostLike = table.rootDevice == hostRoot
             for (directory, location) in locations where survey.users[directory] == nil {
                 let use = table.entries.first { entry in
-                    location.isShown(by: entry)
-                        && !(isHostLike && entry.mountpoint == location.covering.mountpoint)
+                    // The file system's own mount, or the sandbox of some service of the host.
+                    location.isShown(by: entry) && !(isHostLike && location.isInPlace(entry))
                 }
                 if let use, let processID = Int32(process) {
                     survey.users[directory] = User(

@@ -41,6 +41,7 @@ package struct HolderStore: Sendable {
 
     /// Reads all files of this boot; the others are deleted.
     package func load() throws -> [VolumeName: VolumeHolders] {
+        try Directories.create(directory.removingLastComponent(), mode: 0o711)
         try Directories.create(directory, mode: 0o700)
         var all: [VolumeName: VolumeHolders] = [:]
         for entry in try Directories.entries(of: directory) {

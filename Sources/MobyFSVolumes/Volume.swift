@@ -11,6 +11,8 @@ package struct Volume: Hashable, Sendable {
     package var createdAt: Date
     /// What the driver said when it created the volume, for its own use.
     package var state: [String: String]
+    /// Whether it took up data that an earlier volume of this name had left.
+    package var isAdopted = false
     /// Set when the volume was removed and its data kept for a later volume of this name.
     package var removedAt: Date?
 
@@ -23,5 +25,12 @@ package struct Volume: Hashable, Sendable {
         self.options = options
         self.createdAt = createdAt
         self.state = state
+    }
+
+    /// What becomes of the data on Remove.
+    ///
+    /// Data that somebody wanted to be kept once is not deleted because a later volume did not say so again.
+    package var removalPolicy: RemovalPolicy {
+        options.removalPolicy ?? (isAdopted ? .keep : .delete)
     }
 }

@@ -31,7 +31,12 @@ extension VolumeManager {
             }
             let driver = try self.driver(named: volume.driver)
             let context = self.context(volume)
-            try await driver.mount(volume, in: context)
+            do {
+                try await driver.mount(volume, in: context)
+            } catch {
+                self.update(name) { $0.mountFailure = "\(error)" }
+                throw error
+            }
             var holders = entry.holders
             holders.add(id, for: engine)
             do {
@@ -41,6 +46,7 @@ extension VolumeManager {
                 if entry.holders.isEmpty { try await driver.unmount(volume, in: context) }
                 throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
             }
+            self.update(name) { $0.mountFailure = nil }
             context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
             return driver.mountpoint(of: volume, in: context)
         }
@@ -132,6 +138,9 @@ extension VolumeManager {
 
     /// Throws an error that says who holds the volume, if anybody does.
     func refuseIfHeld(_ volume: Volume) async throws {
+        let holds = entry(volume.name)?.holders ?? VolumeHolders()
+        // What is not in the pool stays when the volume is removed; whoever else uses it is none of our business.
+        if holds.isEmpty, try !driver(named: volume.driver).keepsDataInside(volume) { return }
         let use = try await survey(volume)
         if case .used(let user) = use {
             throw VolumeError(

@@ -50,7 +50,8 @@ extension VolumeManager {
     }
 
     private func describe(_ name: VolumeName, _ entry: Entry) -> VolumeDescription {
-        var description = VolumeDescription(name: name, mountCount: entry.holders.count, trouble: entry.trouble)
+        var description = VolumeDescription(
+            name: name, mountCount: entry.holders.count, trouble: entry.trouble ?? entry.mountFailure)
         guard let volume = entry.volume else { return description }
         description.volume = volume
         do {

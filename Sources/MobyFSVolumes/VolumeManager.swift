@@ -16,6 +16,8 @@ package final class VolumeManager: Sendable {
         var holders = VolumeHolders()
         /// Why the volume cannot be served.
         var trouble: String?
+        /// Why the last Mount failed, until one succeeds.
+        var mountFailure: String?
     }
 
     private struct State {
@@ -188,6 +190,7 @@ package final class VolumeManager: Sendable {
         var volume = wish
         let driver = try driver(named: volume.driver)
         if kept != nil {
+            volume.isAdopted = true
             volume.state = try await driver.create(volume, in: context(volume))
             try await BlockingWork.run { [store, volume] in try store.save(volume) }
         } else {
@@ -241,7 +244,7 @@ package final class VolumeManager: Sendable {
         try await driver.unmount(volume, in: context)
         try await driver.remove(volume, in: context)
         let name = volume.name
-        if volume.options.removalPolicy == .keep, driver.keepsDataInside(volume) {
+        if volume.removalPolicy == .keep, driver.keepsDataInside(volume) {
             var kept = volume
             kept.removedAt = .now
             try await BlockingWork.run { [store, holderStore, kept] in
@@ -250,12 +253,13 @@ package final class VolumeManager: Sendable {
             }
             update(name) { $0 = Entry(volume: kept) }
         } else {
-            try await BlockingWork.run { [store, holderStore] in
+            let place = try await BlockingWork.run { [store, holderStore] in
                 try holderStore.save(VolumeHolders(), of: name)
-                try store.moveToTrash(name)
+                return try store.moveToTrash(name)
             }
             forget(name)
             removals.continuation.yield()
+            context.logger.info("volume moved to the trash", metadata: ["file.path": "\(place)"])
         }
         context.logger.info("volume removed")
     }

@@ -181,7 +181,9 @@ package struct VolumeStore: Sendable {
     }
 
     /// Takes a volume out of the pool in one step.
-    func moveToTrash(_ name: VolumeName, at time: Date = .now) throws {
+    ///
+    /// - Returns: Where it is now.
+    func moveToTrash(_ name: VolumeName, at time: Date = .now) throws -> FilePath {
         try Directories.create(trash, mode: 0o700)
         let stamp = time.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
         let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
@@ -189,6 +191,7 @@ package struct VolumeStore: Sendable {
         try Files.rename(directory(of: name), to: place)
         try DurableFile.syncDirectory(volumes)
         try DurableFile.syncDirectory(trash)
+        return place
     }
 
     /// Deletes what is in the trash and not wanted to stay there.

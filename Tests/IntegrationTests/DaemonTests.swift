@@ -30,7 +30,7 @@ import Testing
                     ["start"] + RunningDaemon.arguments(in: root).dropFirst() + ["--socket", "\(root)/2.sock"])
                 #expect(second.status != 0)
                 #expect(
-                    second.output.contains("process \(first.processID) serves the volumes in '\(root)/data' already"))
+                    second.output.contains("process \(first.processID) serves volumes with '\(root)/data' already"))
                 #expect(try await first.call("VolumeDriver.List", "") == #"{"Volumes":[]}"#)
             }
         }
@@ -111,8 +111,8 @@ import Testing
 
     @Test(arguments: [
         (["--help"], 0, "USAGE: mobyfs"), (["--version"], 0, "0."), (["start", "--help"], 0, "--data-dir"),
-        (["start", "--log-level", "loud"], 64, "unknown level 'loud'"),
-        (["start", "--port", "high"], 64, "'high' is not a port"),
+        (["start", "--log-level", "loud"], 64, "MOBYFS_LOG_LEVEL='loud' (command line) is not one of"),
+        (["start", "--port", "high"], 64, "MOBYFS_PORT='high' (command line) is not a port"),
         (["start", "--sokcet", "x"], 64, "--socket"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
         (["spec", "write", "--address", "/run/x.sock"], 64, "neither unix:///PATH nor tcp://HOST:PORT"),
         (["spec", "write", "--name", "a/b"], 64, "is no name for a plugin"),

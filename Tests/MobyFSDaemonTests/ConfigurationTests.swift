@@ -42,8 +42,8 @@ import Testing
     @Test(arguments: [
         ("MOBYFS_DATADIR=/x", "did you mean 'MOBYFS_DATA_DIR'"), ("MOBYFS_DATA_DIR", "is not NAME=VALUE"),
         ("MOBYFS_DATA_DIR=relative", "is not an absolute path"), ("MOBYFS_DATA_DIR=", "is not an absolute path"),
-        ("MOBYFS_PORT=99999", "'99999' is not a port"), ("MOBYFS_PORT=http", "'http' is not a port"),
-        ("MOBYFS_LOG_LEVEL=inof", "did you mean 'info'"), ("MOBYFS_DATA_DIR=\"/x", "has no end"),
+        ("MOBYFS_PORT=99999", "mobyfs.env) is not a port"), ("MOBYFS_PORT=http", "MOBYFS_PORT='http' ("),
+        ("MOBYFS_LOG_LEVEL=inof", "is not one of trace, debug, info"), ("MOBYFS_DATA_DIR=\"/x", "has no end"),
         ("PATH=/bin", "unknown setting 'PATH'"),
     ])
     func refusesAFileThatMakesNoSense(line: String, complaint: String) async {

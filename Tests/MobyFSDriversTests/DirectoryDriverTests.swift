@@ -11,7 +11,7 @@ import Testing
 @Suite struct DirectoryDriverTests {
     private func withVolumes(_ body: (ManagerFixture) async throws -> Void) async throws {
         try await withTemporaryDirectory { root in
-            let driver = DirectoryDriver(pool: root.appending("pool"))
+            let driver = DirectoryDriver(reserved: [root.appending("pool")])
             try await body(await ManagerFixture(root: root, drivers: [driver]))
         }
     }

@@ -41,4 +41,16 @@ struct MountNamespacesTests {
             #expect(try MountNamespaces.survey([disk]).users.isEmpty)
         }
     }
+
+    /// As systemd does it for `ReadWritePaths=`: the directory bound over itself.
+    @Test func doesNotCountADirectoryThatIsMountedInItsOwnPlace() async throws {
+        try await withTemporaryDirectory { root in
+            let directory = root.appending("volume/sub")
+            try Directories.create(directory, mode: 0o755)
+            try #require(mount(directory.string, directory.string, nil, UInt(MS_BIND), nil) == 0)
+            defer { umount2(directory.string, CInt(MNT_DETACH)) }
+            #expect(try MountNamespaces.survey([directory]).users.isEmpty)
+            #expect(try MountNamespaces.survey([root.appending("volume")]).users.isEmpty)
+        }
+    }
 }

@@ -114,6 +114,9 @@ import Testing
             try await volumes.create("db", options: ["colour": "new"])
             #expect(try file.text == "precious")
             #expect(try volumes.describe("db").volume?.options["colour"] == "new")
+            // Once kept, it is not lost to a volume that does not say so again.
+            try await volumes.remove("db")
+            #expect(try file.text == "precious")
         }
     }
 

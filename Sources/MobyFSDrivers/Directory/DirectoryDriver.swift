@@ -9,11 +9,13 @@ package import SystemPackage
 ///
 /// Nothing is mounted for them: the directory itself is handed out, and so is there after any restart.
 package struct DirectoryDriver: VolumeDriver {
-    /// The pool, in which no `mountpoint=` may lie.
-    private let pool: FilePath
+    private let reserved: [FilePath]
 
-    package init(pool: FilePath) {
-        self.pool = pool
+    /// Makes the driver.
+    ///
+    /// - Parameter reserved: The daemon's own directories, in which no `mountpoint=` may lie.
+    package init(reserved: [FilePath]) {
+        self.reserved = reserved
     }
 
     package var info: DriverInfo {
@@ -38,15 +40,16 @@ package struct DirectoryDriver: VolumeDriver {
             throw refuse("has '..' in it: give the path without")
         }
         guard !text.utf8.contains(0), !path.isRoot else { throw refuse("is no directory that a volume can be") }
-        guard !path.starts(with: pool), !pool.starts(with: path) else {
-            throw refuse("overlaps with mobyfs' own data in '\(pool)': leave mountpoint out, or choose another path")
+        if let own = reserved.first(where: { path.starts(with: $0) || $0.starts(with: path) }) {
+            throw refuse(
+                "overlaps with '\(own)', which mobyfs needs itself: leave mountpoint out, or choose another path")
         }
         if Directories.isDirectory(path) == false { throw refuse("is not a directory") }
         if let policy = options.removalPolicy, policy != .keep {
             throw VolumeError(
                 .invalidArgument,
                 "option on-remove='\(policy.rawValue)' does not go with mountpoint: mobyfs deletes no data outside its "
-                    + "pool; use on-remove=keep or leave it out")
+                    + "own folder; use on-remove=keep or leave it out")
         }
     }
 
@@ -119,7 +122,8 @@ package struct DirectoryDriver: VolumeDriver {
         throw VolumeError(
             .unavailable,
             "volume '\(volume.name)' cannot be mounted: '\(path)' was created on \(expected) and is on \(found) now; "
-                + "mount the file system that belongs there")
+                + "mount the file system that belongs there, or remove the volume and create it again, which keeps its data"
+        )
     }
 }
 
