@@ -47,7 +47,10 @@ extension JSONWriter {
             raw(",\"Mountpoint\":")
             string(mountpoint)
         }
-        if let createdAt = volume.createdAt {
+        // Go's reader knows the years 1 to 9999.
+        if let createdAt = volume.createdAt,
+            (-62_135_596_800..<253_402_300_800).contains(createdAt.timeIntervalSince1970)
+        {
             raw(",\"CreatedAt\":")
             string(createdAt.formatted(.iso8601))
         }

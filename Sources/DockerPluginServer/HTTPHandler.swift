@@ -60,8 +60,13 @@ final class HTTPHandler: ChannelDuplexHandler {
         if case .answering = state { true } else { false }
     }
 
+    /// Whether nothing more is to be taken in for now: a call is being answered, or the client reads no answers.
+    private func isBusy(_ context: ChannelHandlerContext) -> Bool {
+        isAnswering || !context.channel.isWritable
+    }
+
     func read(context: ChannelHandlerContext) {
-        if isAnswering {
+        if isBusy(context) {
             readIsHeldBack = true
         } else {
             context.read()
@@ -74,7 +79,21 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private func takeWaiting(context: ChannelHandlerContext) {
-        while !isAnswering, let part = waiting.popFirst() { take(part, context: context) }
+        while !isBusy(context), let part = waiting.popFirst() { take(part, context: context) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        goOn(context: context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func goOn(context: ChannelHandlerContext) {
+        takeWaiting(context: context)
+        if readIsHeldBack, !isBusy(context) {
+            readIsHeldBack = false
+            context.read()
+        }
+        endIfDone(context: context)
     }
 
     private func take(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
@@ -150,6 +169,8 @@ final class HTTPHandler: ChannelDuplexHandler {
             takeBack(response)
             return
         }
+        // After these the decoder takes what follows for another protocol.
+        let keepAlive = keepAlive && request.method != .CONNECT && !request.headers.contains(name: "Upgrade")
         var head = HTTPResponseHead(version: request.version, status: .init(statusCode: response.status))
         head.headers.add(name: "Content-Type", value: Self.contentType)
         head.headers.add(name: "Content-Length", value: String(response.body.count))
@@ -162,12 +183,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise(for: response, context: context))
         guard keepAlive else { return close(context: context) }
         state = .idle
-        takeWaiting(context: context)
-        if readIsHeldBack, !isAnswering {
-            readIsHeldBack = false
-            context.read()
-        }
-        endIfDone(context: context)
+        goOn(context: context)
     }
 
     /// A promise that takes the response's operation back if the response cannot be written.
@@ -207,18 +223,28 @@ extension HTTPHandler {
         case is ConnectionRegistry.DrainEvent:
             isDraining = true
             endIfDone(context: context)
+            closeUnlessAnswering(after: .seconds(1), context: context)
         default:
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     private func endIfDone(context: ChannelHandlerContext) {
-        guard case .idle = state else { return }
+        guard case .idle = state, waiting.isEmpty else { return }
         if inputIsClosed {
             close(context: context)
         } else if isDraining, !arrivals.isInsideRequest {
             connections.handOver(context)
             close(context: context)
+        }
+    }
+
+    /// A client that does not finish its request keeps no server from stopping, and so no other client waiting.
+    private func closeUnlessAnswering(after limit: TimeAmount, context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: limit) {
+            let (handler, context) = bound.value
+            if !handler.isAnswering { handler.close(context: context) }
         }
     }
 

@@ -86,8 +86,9 @@ public final class PluginServer: Service {
             throw error
         }
         await untilStopped()
-        await close(channels)
+        await stopAccepting(channels)
         await connections.drain(within: configuration.drainLimit)
+        await close(channels)
         return announced
     }
 
@@ -96,12 +97,34 @@ public final class PluginServer: Service {
         try? await gracefulShutdown()
     }
 
-    private func close(_ channels: [any Channel]) async {
+    /// Takes no more connections, and loses none that was being taken.
+    ///
+    /// What connects to a socket that was passed to this process waits there for the next one. A socket of this
+    /// process's own has no next one: its clients are to be refused rather than kept waiting.
+    private func stopAccepting(_ channels: [any Channel]) async {
         for (listener, channel) in zip(configuration.listeners, channels) {
-            // A listening socket that is closed already needs no closing.
-            try? await channel.close().get()
-            if case .unix(let path) = listener { unlink(path) }
+            if case .descriptor = listener {
+                // A channel that is closed already accepts nothing.
+                try? await channel.setOption(.autoRead, value: false).get()
+            } else {
+                await close(channel, of: listener)
+            }
         }
+        // A connection that was just accepted hops from the listening socket's event loop to its own and back.
+        for _ in 0..<2 {
+            for eventLoop in group.makeIterator() { try? await eventLoop.submit {}.get() }
+        }
+    }
+
+    private func close(_ channels: [any Channel]) async {
+        for (listener, channel) in zip(configuration.listeners, channels) { await close(channel, of: listener) }
+    }
+
+    private func close(_ channel: any Channel, of listener: Listener) async {
+        guard channel.isActive else { return }
+        // A listening socket that is closed already needs no closing.
+        try? await channel.close().get()
+        if case .unix(let path) = listener { unlink(path) }
     }
 
     private func bootstrap() -> ServerBootstrap {

@@ -78,9 +78,11 @@ public struct SpecFile: Sendable {
     }
 
     private func content() throws -> [UInt8]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
+            // Ours are plain files.
+            if errno == ELOOP { return Array("(a symbolic link)".utf8) }
             throw SpecFileError("open '\(path)'", errno)
         }
         defer { close(file) }

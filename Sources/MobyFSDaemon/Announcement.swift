@@ -43,7 +43,8 @@ struct Announcement: Sendable {
                 "engines cannot be told of the port: \(error); choose another folder with --spec-dir")
         }
         logger.info("spec file written", metadata: ["file.path": "\(file.path)", "address": "\(address)"])
-        return Written(file: file, address: address, before: before == address ? nil : before)
+        // A unix socket is somebody's until it is taken away. A port may have been ours, before a crash.
+        return Written(file: file, address: address, before: before?.hasPrefix("unix://") == true ? before : nil)
     }
 
     /// Takes the spec file away, or puts the one back that it replaced: that of the socket unit, say.

@@ -2,6 +2,7 @@
 
 import DockerPlugin
 import DockerPluginServer
+import Glibc
 import Logging
 import MobyFSDrivers
 import MobyFSHost
@@ -27,6 +28,8 @@ package struct Daemon: Sendable {
 
     /// Runs until SIGTERM or SIGINT, and unmounts nothing at the end.
     package func run() async throws {
+        // Until it is listened for, a request to reload must not end the process.
+        signal(SIGHUP, SIG_IGN)
         let configuration = try Configuration(from: sources)
         let log = DaemonLog(level: configuration.logLevel)
         let logger = log.logger("mobyfs")
@@ -56,9 +59,18 @@ package struct Daemon: Sendable {
         let announcement = Announcement(
             configuration: configuration, systemd: systemd, volumes: volumes, logger: logger)
         let services: [any Service] = [
-            ServingService(server: pluginServer, announcement: announcement) {
-                systemd.removeStored(name: Self.handedOverName)
-            },
+            ServingService(
+                server: pluginServer, announcement: announcement,
+                takenOver: { systemd.removeStored(name: Self.handedOverName) },
+                stopped: {
+                    systemd.stopping()
+                    // What was handed over is with the manager before this process ends.
+                    await BlockingWork.run { systemd.flush() }
+                    logger.notice("stopped; volumes stay as they are")
+                    // Whatever still goes on, purging or waiting for a disk, may be cut off at any moment; engines
+                    // are waiting for the next process.
+                    exit(EXIT_SUCCESS)
+                }),
             HousekeepingService(volumes: volumes),
             TrashService(volumes: volumes),
             StatusService(systemd: systemd, volumes: volumes),
@@ -67,14 +79,10 @@ package struct Daemon: Sendable {
                 sources: sources, configuration: configuration, log: log, systemd: systemd, volumes: volumes,
                 logger: logger),
         ]
-        var group = ServiceGroupConfiguration(
+        let group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))
-        group.maximumGracefulShutdownDuration = .seconds(60)
         try await ServiceGroup(configuration: group).run()
-        // What was handed over is with the manager before this process ends.
-        await BlockingWork.run { systemd.flush() }
-        logger.notice("stopped; volumes stay as they are")
         withExtendedLifetime(locks) {}
     }
 

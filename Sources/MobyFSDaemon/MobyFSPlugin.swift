@@ -27,7 +27,7 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
-        let process = engine.processID.flatMap { ProcessIdentity(processID: $0) }
+        let process = engine.processID.map { ProcessIdentity(processID: $0) ?? .gone(processID: $0) }
         return try await logging("mount", name) { try await volumes.mount(name, id: id, for: process).string }
     }
 

@@ -12,6 +12,8 @@ struct ServingService: Service {
     let announcement: Announcement
     /// Called when connections of the process before are taken over.
     let takenOver: @Sendable () -> Void
+    /// Called when nothing is served any more.
+    let stopped: @Sendable () async -> Void
 
     func run() async throws {
         let written = try await server.run { addresses in
@@ -19,6 +21,7 @@ struct ServingService: Service {
             return try announcement.serving(on: addresses)
         }
         announcement.stopped(written)
+        await stopped()
     }
 }
 

@@ -9,6 +9,7 @@ package enum Accounts {
 
     /// The user ID that a number or a name stands for; nil if there is no such user.
     package static func userID(_ text: String) -> uid_t? {
+        guard !text.utf8.contains(0) else { return nil }
         if let number = number(text) { return number }
         var entry = passwd()
         var result: UnsafeMutablePointer<passwd>?
@@ -18,6 +19,7 @@ package enum Accounts {
 
     /// The group ID that a number or a name stands for; nil if there is no such group.
     package static func groupID(_ text: String) -> gid_t? {
+        guard !text.utf8.contains(0) else { return nil }
         if let number = number(text) { return number }
         var entry = group()
         var result: UnsafeMutablePointer<group>?

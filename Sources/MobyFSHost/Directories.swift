@@ -87,6 +87,26 @@ package enum Directories {
         return status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether there is a directory at a path, and not a symbolic link to one.
+    package static func isRealDirectory(_ path: FilePath) -> Bool {
+        var status = stat()
+        return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The path that a path stands for, all symbolic links of the part that exists followed.
+    package static func resolve(_ path: FilePath) -> FilePath {
+        var (existing, missing) = (path, FilePath(""))
+        while true {
+            if let resolved = realpath(existing.string, nil) {
+                defer { free(resolved) }
+                return FilePath(String(cString: resolved)).pushing(missing)
+            }
+            guard let last = existing.lastComponent else { return path }
+            missing = FilePath(root: nil, [last]).pushing(missing)
+            existing.removeLastComponent()
+        }
+    }
+
     /// Deletes a directory if nothing is in it.
     package static func removeIfEmpty(_ path: FilePath) {
         rmdir(path.string)

@@ -30,12 +30,34 @@ package enum DurableFile {
                     if isDurable { try sync(file) }
                 }
             }
-            try check(rename(temporary.string, path.string), "rename '\(temporary)' to '\(path)'")
+            try check(Glibc.rename(temporary.string, path.string), "rename '\(temporary)' to '\(path)'")
         } catch {
             unlink(temporary.string)
             throw error
         }
         if isDurable { try syncDirectory(path.removingLastComponent()) }
+    }
+
+    /// Renames a file or directory so that the new name survives a power cut, or the old one stays.
+    package static func rename(_ path: FilePath, to other: FilePath) throws {
+        let folders = [path.removingLastComponent(), other.removingLastComponent()]
+        // Opened first: once it is renamed, only the sync itself may fail.
+        let descriptors = try folders.map { folder in
+            try naming("open '\(folder)'") {
+                try FileDescriptor.open(folder, .readOnly, options: [.directory, .closeOnExec])
+            }
+        }
+        defer { for descriptor in descriptors { close(descriptor.rawValue) } }
+        try Files.rename(path, to: other)
+        do {
+            for (folder, descriptor) in zip(folders, descriptors) {
+                try naming("sync '\(folder)'") { try sync(descriptor) }
+            }
+        } catch {
+            // What the caller reports is what is so.
+            try Files.rename(other, to: path)
+            throw error
+        }
     }
 
     /// Makes the entries of a directory survive a power cut.

@@ -11,6 +11,8 @@ package enum MountNamespaces {
         /// The process's name, as in `ps`.
         package let processName: String
         package let mountpoint: FilePath
+        /// Whether the process sees the host's own root, so that the mount is the host's and not a container's.
+        package let isHost: Bool
     }
 
     /// What a look at all processes gave.
@@ -65,7 +67,8 @@ package enum MountNamespaces {
                 }
                 if let use, let processID = Int32(process) {
                     survey.users[directory] = User(
-                        processID: processID, processName: name(of: process), mountpoint: use.mountpoint)
+                        processID: processID, processName: name(of: process), mountpoint: use.mountpoint,
+                        isHost: isHostLike)
                 }
             }
         }

@@ -47,6 +47,11 @@ package struct MountTable: Sendable {
         entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0) }
     }
 
+    /// The first mount at a path or below it.
+    package func mount(within path: FilePath) -> MountEntry? {
+        entries.first { $0.mountpoint.starts(with: path) }
+    }
+
     /// The mount with this number.
     package func entry(id: UInt64) -> MountEntry? {
         entries.first { $0.id == id }

@@ -23,6 +23,11 @@ package struct ProcessIdentity: Hashable, Sendable, Codable {
         self.init(processID: processID, startTime: startTime, bootID: Self.currentBootID)
     }
 
+    /// A process that was, and of which no more is known: it never counts as running.
+    package static func gone(processID: Int32) -> ProcessIdentity {
+        ProcessIdentity(processID: processID, startTime: 0, bootID: currentBootID)
+    }
+
     /// Whether the process still runs.
     package var isAlive: Bool {
         bootID == Self.currentBootID && Self.startTime(of: processID) == startTime

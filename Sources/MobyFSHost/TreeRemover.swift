@@ -36,6 +36,10 @@ package struct TreeRemover {
         let top = open(path.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         try check(top, "open '\(path)'")
         defer { close(top) }
+        var facts = mobyfs_file_facts()
+        guard mobyfs_file_facts(top, &facts) == 0, facts.is_mount_root == 0 else {
+            throw SystemCallError("empty '\(path)', where something is mounted", .resourceBusy)
+        }
         var remover = TreeRemover(top: top, path: path)
         try remover.run()
     }

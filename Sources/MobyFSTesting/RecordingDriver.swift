@@ -23,6 +23,11 @@ package final class RecordingDriver: VolumeDriver {
     /// All calls so far.
     package var calls: [Call] { recorded.withLock { $0 } }
 
+    /// From now on nothing fails.
+    package func succeed() {
+        failing.withLock { $0 = [] }
+    }
+
     /// Makes a call wait until the continuation that is returned is finished.
     package func hold(_ call: Call) -> AsyncStream<Void>.Continuation {
         let (stream, continuation) = AsyncStream<Void>.makeStream()

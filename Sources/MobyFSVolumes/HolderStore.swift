@@ -40,32 +40,48 @@ package struct HolderStore: Sendable {
     }
 
     /// Reads all files of this boot; the others are deleted.
-    package func load() throws -> [VolumeName: VolumeHolders] {
-        try Directories.create(directory.removingLastComponent(), mode: 0o711)
-        try Directories.create(directory, mode: 0o700)
+    ///
+    /// Remove asks the kernel all the same, so what cannot be read is a count that is lost, and not a volume.
+    package func load() -> [VolumeName: VolumeHolders] {
         var all: [VolumeName: VolumeHolders] = [:]
-        for entry in try Directories.entries(of: directory) {
-            let path = directory.appending(entry)
-            if entry.hasPrefix(".") {
-                try remove(path)  // what a crash left in the middle of a write
-                continue
-            }
-            do {
-                let file = try JSONDecoder().decode(File.self, from: Data(DurableFile.read(path)))
-                if file.bootID == ProcessIdentity.currentBootID {
-                    all[try VolumeName(file.name)] = file.holders
+        do {
+            try Directories.create(directory.removingLastComponent(), mode: 0o711)
+            try Directories.create(directory, mode: 0o700)
+            for entry in try Directories.entries(of: directory) {
+                // What begins with a dot, a crash left in the middle of a write.
+                if !entry.hasPrefix("."), let file = read(directory.appending(entry)) {
+                    all[file.name] = file.holders
                 } else {
-                    try remove(path)
+                    discard(directory.appending(entry))
                 }
-            } catch {
-                // Remove asks the kernel all the same, so what is lost is a count, not the volume.
-                logger.warning(
-                    "a file of holders cannot be read and is deleted",
-                    metadata: ["file.path": "\(path)", "error": "\(error)"])
-                try remove(path)
             }
+        } catch {
+            logger.error("it cannot be read who holds which volume", metadata: ["error": "\(error)"])
         }
         return all
+    }
+
+    /// What a file says; nil if it is of an earlier boot or makes no sense.
+    private func read(_ path: FilePath) -> (name: VolumeName, holders: VolumeHolders)? {
+        do {
+            let file = try JSONDecoder().decode(File.self, from: Data(DurableFile.read(path, limit: 1 << 28)))
+            guard file.bootID == ProcessIdentity.currentBootID else { return nil }
+            guard file.holders.isPlausible else { throw VolumeError(.io, "its counts make no sense") }
+            return (try VolumeName(file.name), file.holders)
+        } catch {
+            logger.warning(
+                "a file of holders cannot be read and is deleted",
+                metadata: ["file.path": "\(path)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func discard(_ path: FilePath) {
+        do {
+            try remove(path)
+        } catch {
+            logger.warning("a file of holders stays behind", metadata: ["error": "\(error)"])
+        }
     }
 
     private func remove(_ path: FilePath) throws {

@@ -38,8 +38,13 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
     ///
     /// An ID of an engine that is gone comes again when the engine starts a container it knows from before its
     /// crash: that is the same mount, not one more.
-    package mutating func add(_ id: String, for engine: ProcessIdentity?) {
-        if let holder = byID[id], holder.engine == engine, holder.isConfirmed {
+    ///
+    /// - Parameters:
+    ///   - id: The mount ID.
+    ///   - engine: The engine that asks, if known.
+    ///   - living: Engines that are known to run.
+    package mutating func add(_ id: String, for engine: ProcessIdentity?, living: Set<ProcessIdentity> = []) {
+        if let holder = byID[id], holder.engine == engine ? holder.isConfirmed : holder.isConfirmed(given: living) {
             byID[id]?.count += 1
         } else {
             byID[id] = Holder(count: 1, engine: engine, isInherited: byID[id] != nil)
@@ -80,6 +85,9 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
     package func unconfirmed(given living: Set<ProcessIdentity>) -> [String] {
         byID.filter { !$0.value.isConfirmed(given: living) }.map(\.key)
     }
+
+    /// Whether the counts are ones that can have come about; a file may say anything.
+    package var isPlausible: Bool { byID.values.allSatisfy { (1...Int(Int32.max)).contains($0.count) } }
 
     /// Drops mount IDs altogether.
     package mutating func drop(_ ids: some Sequence<String>) {

@@ -17,8 +17,10 @@ extension VolumeManager {
     /// - Throws: ``VolumeError``; the volume is not held then.
     package func mount(_ name: String, id: String, for engine: ProcessIdentity?) async throws -> FilePath {
         let name = try VolumeName(name)
-        guard !id.isEmpty else {
-            throw VolumeError(.invalidArgument, "cannot mount volume '\(name)': the request has no 'ID'")
+        guard (1...256).contains(id.utf8.count) else {
+            throw VolumeError(
+                .invalidArgument,
+                "cannot mount volume '\(name)': the request's 'ID' has \(id.utf8.count) bytes, not 1 to 256")
         }
         return try await locks.withLock(name) {
             let entry = self.entry(name)
@@ -38,7 +40,8 @@ extension VolumeManager {
                 throw error
             }
             var holders = entry.holders
-            holders.add(id, for: engine)
+            let living = holders.byID[id] == nil ? [] : await Self.living(holders.engines)
+            holders.add(id, for: engine, living: living)
             do {
                 try await self.save(holders, of: name)
             } catch {
@@ -67,7 +70,7 @@ extension VolumeManager {
             if holders.isEmpty {
                 try await self.driver(named: volume.driver).unmount(volume, in: self.context(volume))
             }
-            try await self.save(holders, of: name)
+            await self.saveIfPossible(holders, of: name)
             self.context(volume).logger.info(
                 "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
         }
@@ -76,6 +79,18 @@ extension VolumeManager {
     private func save(_ holders: VolumeHolders, of name: VolumeName) async throws {
         try await BlockingWork.run { [holderStore] in try holderStore.save(holders, of: name) }
         update(name) { $0.holders = holders }
+    }
+
+    /// Notes that fewer hold the volume than before; memory counts, and a file that says more does no harm.
+    private func saveIfPossible(_ holders: VolumeHolders, of name: VolumeName) async {
+        do {
+            try await save(holders, of: name)
+        } catch {
+            update(name) { $0.holders = holders }
+            logger.warning(
+                "it cannot be written down who holds a volume; after a restart more may be said to",
+                metadata: ["volume.name": "\(name)", "error": "\(error)"])
+        }
     }
 
     /// An engine that cannot be told from others was started.
@@ -90,14 +105,20 @@ extension VolumeManager {
         let entries = entries
         let engines = entries.values.reduce(into: Set()) { $0.formUnion($1.holders.engines) }
         let living = await Self.living(engines)
-        for (name, entry) in entries where !entry.holders.unconfirmed(given: living).isEmpty {
-            do {
-                try await locks.withLock(name) { try await self.releaseAbandoned(name) }
-            } catch {
-                logger.warning(
-                    "it cannot be told whether a volume is still held; it counts as held",
-                    metadata: ["volume.name": "\(name)", "error": "\(error)"])
+        await withDiscardingTaskGroup { group in
+            for (name, entry) in entries where !entry.holders.unconfirmed(given: living).isEmpty {
+                group.addTask { await self.releaseAbandonedOrSayWhyNot(name) }
             }
+        }
+    }
+
+    private func releaseAbandonedOrSayWhyNot(_ name: VolumeName) async {
+        do {
+            try await locks.withLock(name) { try await self.releaseAbandoned(name) }
+        } catch {
+            logger.warning(
+                "it cannot be told whether a volume is still held; it counts as held",
+                metadata: ["volume.name": "\(name)", "error": "\(error)"])
         }
     }
 
@@ -136,6 +157,18 @@ extension VolumeManager {
         }
     }
 
+    /// Throws an error if somebody has mounted something inside the volume's directory: that is not to be purged.
+    func refuseIfMountedInside(_ volume: Volume) async throws {
+        let directory = store.directory(of: volume.name)
+        let inside = try await BlockingWork.run {
+            try MountTable().mount(within: Directories.resolve(directory))
+        }
+        guard let inside else { return }
+        throw VolumeError(
+            .inUse,
+            "\(inside.source) is mounted at '\(inside.mountpoint)', in volume '\(volume.name)': unmount it first")
+    }
+
     /// Throws an error that says who holds the volume, if anybody does.
     func refuseIfHeld(_ volume: Volume) async throws {
         let holds = entry(volume.name)?.holders ?? VolumeHolders()
@@ -145,8 +178,10 @@ extension VolumeManager {
         if case .used(let user) = use {
             throw VolumeError(
                 .inUse,
-                "volume '\(volume.name)' is in use: process \(user.processID) (\(user.processName)) has it mounted at "
-                    + "'\(user.mountpoint)'; stop it first")
+                user.isHost
+                    ? "volume '\(volume.name)' is in use: this host has it mounted at '\(user.mountpoint)' too; unmount it first"
+                    : "volume '\(volume.name)' is in use: process \(user.processID) (\(user.processName)) has it mounted at "
+                        + "'\(user.mountpoint)'; stop it first")
         }
         guard let holders = entry(volume.name)?.holders else { return }
         // Without a full view, a holder that cannot be asked any more counts too.

@@ -93,12 +93,14 @@ package final class VolumeManager: Sendable {
                 } catch {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
-                return (try store.load(), try holderStore.load())
+                return (try store.load(), holderStore.load())
             }
             state.withLock { state in
                 state.poolTrouble = nil
                 state.entries = [:]
-                for volume in contents.volumes { state.entries[volume.name] = Entry(volume: volume) }
+                for volume in contents.volumes {
+                    state.entries[volume.name] = Entry(volume: volume, trouble: troubleWithOptions(of: volume))
+                }
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
                 for (name, holders) in holders { state.entries[name]?.holders = holders }
             }
@@ -108,6 +110,16 @@ package final class VolumeManager: Sendable {
             state.withLock { $0.poolTrouble = "\(error)" }
         }
         changes.continuation.yield()
+    }
+
+    /// What makes a record useless though it parses: a driver or options that nobody could have asked for.
+    private func troubleWithOptions(of volume: Volume) -> String? {
+        do {
+            try driver(named: volume.driver).check(volume.options)
+            return nil
+        } catch {
+            return "its record is not one that mobyfs wrote: \(error.message)"
+        }
     }
 
     /// Tries again to load a pool that could not be read before.
@@ -158,13 +170,22 @@ package final class VolumeManager: Sendable {
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {
                 guard let options else { return }
-                return try self.compare(volume, with: options)
+                return try await self.compare(volume, with: options)
             }
-            try await self.create(self.wish(name, options ?? [:]), over: existing?.volume)
+            let kept = existing?.volume
+            if options == nil, var volume = kept {
+                // Nothing is asked for, so it is what it was.
+                volume.removedAt = nil
+                return try await self.create(volume, over: kept)
+            }
+            let wish = try await BlockingWork.run { try self.wish(name, options ?? [:]) }
+            try await self.create(wish, over: kept)
         }
     }
 
     /// A volume as it is asked for, checked.
+    ///
+    /// Blocks where names of users are looked up.
     private func wish(_ name: VolumeName, _ given: [String: String]) throws(VolumeError) -> Volume {
         let driver = try driver(named: given["driver"] ?? drivers[0].info.name)
         let options = try VolumeOptions(given, for: driver.info)
@@ -172,8 +193,8 @@ package final class VolumeManager: Sendable {
         return Volume(name: name, driver: driver.info.name, options: options)
     }
 
-    private func compare(_ volume: Volume, with given: [String: String]) throws {
-        let wish = try wish(volume.name, given)
+    private func compare(_ volume: Volume, with given: [String: String]) async throws {
+        let wish = try await BlockingWork.run { try self.wish(volume.name, given) }
         guard volume.driver == wish.driver else {
             throw VolumeError(
                 .alreadyExists,
@@ -190,6 +211,13 @@ package final class VolumeManager: Sendable {
         var volume = wish
         let driver = try driver(named: volume.driver)
         if kept != nil {
+            guard driver.keepsDataInside(volume) else {
+                throw VolumeError(
+                    .alreadyExists,
+                    "the data of an earlier volume '\(volume.name)' was kept in '\(store.directory(of: volume.name))' "
+                        + "and would be out of reach: take the data up by leaving mountpoint out, or move that folder away"
+                )
+            }
             volume.isAdopted = true
             volume.state = try await driver.create(volume, in: context(volume))
             try await BlockingWork.run { [store, volume] in try store.save(volume) }
@@ -234,6 +262,7 @@ package final class VolumeManager: Sendable {
                         + "'\(self.store.directory(of: name))/record.json' and restart mobyfs to be able to remove it")
             }
             try await self.refuseIfHeld(volume)
+            try await self.refuseIfMountedInside(volume)
             try await self.remove(volume)
         }
     }

@@ -58,7 +58,8 @@ package struct VolumeOptions: Hashable, Sendable {
         try normalize("uid", "a user of this host, by number or name") { Accounts.userID($0).map { "\($0)" } }
         try normalize("gid", "a group of this host, by number or name") { Accounts.groupID($0).map { "\($0)" } }
         try normalize("mode", "an octal mode from 0 to 7777, such as 0750") { text in
-            mode_t(text, radix: 8).flatMap { $0 <= 0o7777 ? Self.octal($0) : nil }
+            guard text.utf8.allSatisfy({ (0x30...0x37).contains($0) }) else { return nil }
+            return mode_t(text, radix: 8).flatMap { $0 <= 0o7777 ? Self.octal($0) : nil }
         }
         try normalize("on-remove", "delete, trash or keep") { RemovalPolicy(rawValue: $0.lowercased())?.rawValue }
         try normalize("protected", "true or false") { Self.truth($0).map { "\($0)" } }

@@ -31,6 +31,9 @@ package struct VolumeStore: Sendable {
         self.logger = logger
     }
 
+    /// What the names of half-made volumes begin with; no volume's does.
+    private static let stagingPrefix = ".new-"
+
     private var volumes: FilePath { root.appending("volumes") }
     var trash: FilePath { root.appending("trash") }
     private var quarantine: FilePath { root.appending("quarantine") }
@@ -59,27 +62,30 @@ package struct VolumeStore: Sendable {
     package func load() throws -> Contents {
         var contents = Contents()
         for entry in try Directories.entries(of: volumes) {
-            if entry.hasPrefix(".") {
+            if entry.hasPrefix(Self.stagingPrefix) {
                 discardStaging(volumes.appending(entry))
-                continue
-            }
-            let name: VolumeName
-            do {
-                name = try VolumeName(entry)
-            } catch {
+            } else if let name = nameOfVolume(entry, in: volumes) {
+                load(name, into: &contents)
+            } else {
                 logger.warning(
                     "something that is no volume is left alone",
-                    metadata: ["file.path": "\(volumes.appending(entry))", "error": "\(error)"])
-                continue
+                    metadata: ["file.path": "\(volumes.appending(entry))"])
             }
-            load(name, into: &contents)
         }
         for entry in existingEntries(of: quarantine) {
-            // Names that are no volume's were put there by somebody else.
-            guard let name = try? VolumeName(entry), !contents.has(name) else { continue }
+            guard let name = nameOfVolume(entry, in: quarantine), !contents.has(name) else { continue }
             contents.troubled[name] = troubleInQuarantine(name)
         }
         return contents
+    }
+
+    /// The volume that an entry is: a directory, and no link to one, with the name of a volume.
+    private func nameOfVolume(_ entry: String, in folder: FilePath) -> VolumeName? {
+        // Any other name was put there by somebody else.
+        guard Directories.isRealDirectory(folder.appending(entry)), let name = try? VolumeName(entry) else {
+            return nil
+        }
+        return name
     }
 
     private func load(_ name: VolumeName, into contents: inout Contents) {
@@ -108,9 +114,7 @@ package struct VolumeStore: Sendable {
             try Directories.create(quarantine, mode: 0o700)
             try DurableFile.write(
                 "\(reason)\n".utf8, to: directory(of: name).appending("reason.txt"), isDurable: false)
-            try Files.rename(directory(of: name), to: place)
-            try DurableFile.syncDirectory(volumes)
-            try DurableFile.syncDirectory(quarantine)
+            try DurableFile.rename(directory(of: name), to: place)
             logger.error(
                 "a volume is set aside",
                 metadata: ["volume.name": "\(name)", "error": "\(reason)", "file.path": "\(place)"])
@@ -157,7 +161,7 @@ package struct VolumeStore: Sendable {
     /// Makes a directory for a volume to be created in.
     func stage() throws -> FilePath {
         try prepare()
-        let path = volumes.appending(".new-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+        let path = volumes.appending("\(Self.stagingPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
         try Directories.create(path, mode: 0o711)
         return path
     }
@@ -165,8 +169,7 @@ package struct VolumeStore: Sendable {
     /// Makes a staged directory a volume: after this it survives a power cut, before it there was nothing.
     func commit(_ staging: FilePath, as volume: Volume) throws {
         try DurableFile.write(VolumeRecord.encode(volume), to: staging.appending("record.json"))
-        try Files.rename(staging, to: directory(of: volume.name))
-        try DurableFile.syncDirectory(volumes)
+        try DurableFile.rename(staging, to: directory(of: volume.name))
     }
 
     /// Deletes a staged directory.
@@ -188,9 +191,7 @@ package struct VolumeStore: Sendable {
         let stamp = time.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
         let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
         let place = trash.appending(name.fileName(suffix: ".\(stamp)-\(unique)"))
-        try Files.rename(directory(of: name), to: place)
-        try DurableFile.syncDirectory(volumes)
-        try DurableFile.syncDirectory(trash)
+        try DurableFile.rename(directory(of: name), to: place)
         return place
     }
 
@@ -202,6 +203,7 @@ package struct VolumeStore: Sendable {
         for entry in existingEntries(of: trash) {
             let place = trash.appending(entry)
             do {
+                guard Directories.isRealDirectory(place) else { continue }
                 guard isMeantToGo(place) else { continue }
                 for child in try Directories.entries(of: place) where child != "record.json" {
                     try remove(place.appending(child))

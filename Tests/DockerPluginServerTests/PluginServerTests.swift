@@ -120,6 +120,25 @@ import Testing
         }
     }
 
+    /// A client that sends half a request keeps no server from stopping: others wait for the next one.
+    @Test(.timeLimit(.minutes(1)))
+    func waitsForNoRequestThatDoesNotCome() async throws {
+        try await withTemporaryDirectory { root in
+            let path = root.appending("s.sock")
+            var configuration = PluginServer.Configuration(listeners: [.unix(path: path.string)])
+            configuration.drainLimit = .seconds(3600)
+            let server = PluginServer(configuration, subsystems: [VolumeSubsystem(SlowPlugin())], logger: .silent)
+            let listening = AsyncStream<Void>.makeStream()
+            let running = Task { try await server.run { _ in listening.continuation.finish() } }
+            for await _ in listening.stream {}
+            let wire = try Wire(path)
+            try await expectAnswer(on: wire)
+            try wire.send("POST /Vol")
+            running.cancel()
+            try await running.value
+        }
+    }
+
     /// What an engine writes into an idle connection while the server stops is answered by the next server.
     @Test func handsIdleConnectionsOver() async throws {
         let plugin = SlowPlugin()

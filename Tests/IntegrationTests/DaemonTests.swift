@@ -89,6 +89,50 @@ import Testing
         }
     }
 
+    /// A spec file with a port that nobody listens on costs each `docker volume ls` 15 seconds.
+    @Test func bringsNoSpecFileBackFromBeforeACrash() async throws {
+        try await withTemporaryDirectory { root in
+            let spec = root.appending("docker/plugins/mobyfs.spec")
+            try await withDaemon(in: root, arguments: ["--port", "0"]) { daemon in daemon.send(SIGKILL) }
+            #expect(spec.exists)
+            try await withDaemon(in: root, arguments: ["--port", "0"]) { _ in }
+            #expect(!spec.exists)
+        }
+    }
+
+    @Test func refusesARuntimeFolderThatAnotherDaemonHas() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { first in
+                let second = try await runToEnd([
+                    "start", "--config", "/dev/null", "--data-dir", "\(root)/other", "--runtime-dir",
+                    first.runtime.string,
+                    "--socket", "\(root)/2.sock",
+                ])
+                #expect(second.status != 0)
+                #expect(second.output.contains("choose another folder with --runtime-dir"))
+            }
+        }
+    }
+
+    /// Remove has moved the volume when the disk fails to confirm it: what is answered is what is so.
+    @Test(.enabled(if: FilePath("/usr/bin/strace").exists, "needs strace, to make fsync fail"))
+    func aRemoveThatFailsLeavesTheVolumeUsable() async throws {
+        try await withTemporaryDirectory { root in
+            try Directories.create(root.appending("data/trash"), mode: 0o700)
+            let launcher = [
+                "/usr/bin/strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", "\(root)/data/trash", "-e",
+                "trace=fsync",
+                "-e",
+                "inject=fsync:error=EIO",
+            ]
+            try await withDaemon(in: root, launcher: launcher) { daemon in
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"v"}"#)
+                #expect(try await daemon.call("VolumeDriver.Remove", #"{"Name":"v"}"#).contains("Input/output error"))
+                #expect(try await daemon.call("VolumeDriver.Mount", #"{"Name":"v","ID":"i"}"#).contains("Mountpoint"))
+            }
+        }
+    }
+
     @Test func readsItsConfigurationAgainAndKeepsTheOldOneIfTheNewIsBad() async throws {
         try await withTemporaryDirectory { root in
             let file = root.appending("mobyfs.env")

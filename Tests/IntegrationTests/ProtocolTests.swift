@@ -148,6 +148,15 @@ import Testing
             #expect(try await asking.receive().hasPrefix("HTTP/1.1 100 "))
             try asking.send("{}")
             #expect(try await asking.receive().hasPrefix("HTTP/1.1 200 "))
+            // What follows these would be another protocol, which is not spoken here.
+            for request in [
+                "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+                "POST /Plugin.Activate HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+            ] {
+                let upgrading = try daemon.connect()
+                try upgrading.send(request)
+                #expect(try await upgrading.receiveAll().contains("Connection: close"))
+            }
             // What is no HTTP at all is told so and let go.
             let noise = try daemon.connect()
             try noise.send([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03, 0x0D, 0x0A, 0x0D, 0x0A])

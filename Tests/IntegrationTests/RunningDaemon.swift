@@ -82,7 +82,10 @@ func withDaemon<Result: Sendable>(
     _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
 ) async throws -> Result {
     var command = launcher + [RunningDaemon.binary.string] + RunningDaemon.arguments(in: root) + arguments
-    if launcher.isEmpty, !arguments.contains("--port") { command += ["--socket", "\(root)/s.sock"] }
+    let isActivated = launcher.first?.hasSuffix("socket-activate") == true
+    if !isActivated, !arguments.contains("--port") {
+        command += ["--socket", "\(root)/s.sock"]
+    }
     let program = command.removeFirst()
     var variables: [Environment.Key: String?] = [:]
     for (name, value) in environment { variables[Environment.Key(stringLiteral: name)] = value }
@@ -96,7 +99,7 @@ func withDaemon<Result: Sendable>(
         let daemon = RunningDaemon(root: root, processID: execution.processIdentifier.value)
         defer { daemon.send(SIGTERM) }
         do {
-            if launcher.isEmpty {
+            if !isActivated {
                 try await daemon.wait("the daemon is ready") { try daemon.output.contains("ready") }
             }
             return .success(try await body(daemon))

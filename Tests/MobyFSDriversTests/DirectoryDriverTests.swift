@@ -87,6 +87,35 @@ import Testing
         }
     }
 
+    @Test func seesThroughLinksAndDotsIntoItsOwnFolders() async throws {
+        try await withVolumes { fixture in
+            symlink(fixture.pool.string, fixture.root.appending("link").string)
+            for path in ["\(fixture.root)/link/volumes/x", "\(fixture.root)/./pool/volumes/x", "\(fixture.root)/link"] {
+                await #expect(throws: VolumeError.self, "\(path)") {
+                    try await fixture.volumes.create("db", options: ["mountpoint": path])
+                }
+            }
+            let left = try Directories.entries(of: fixture.pool.appending("volumes"))
+            #expect(left.isEmpty)
+        }
+    }
+
+    /// Out of reach behind `mountpoint=`, kept data would go with the next Remove.
+    @Test func refusesAMountpointWhereDataWasKept() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["on-remove": "keep"])
+            let file = fixture.pool.appending("volumes/db/data/file")
+            try file.write("precious")
+            try await fixture.volumes.remove("db")
+            let options = ["mountpoint": fixture.root.appending("srv").string]
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("db", options: options)
+            }
+            #expect(error?.code == .alreadyExists)
+            #expect(try file.text == "precious")
+        }
+    }
+
     @Test(arguments: ["delete", "trash"])
     func refusesToPromiseDeletionOutsideThePool(policy: String) async throws {
         try await withVolumes { fixture in

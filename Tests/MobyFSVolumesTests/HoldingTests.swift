@@ -119,6 +119,39 @@ import Testing
         }
     }
 
+    @Test(arguments: ["", String(repeating: "x", count: 257)])
+    func refusesMountIDsThatNoEngineSends(id: String) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("db", id: id, for: engine)
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
+    /// The connection outlives the process that made it, in a child.
+    @Test func holdersOfAProcessThatEndedBeforeItWasLookedAtAreDropped() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.mount("db", id: "c", for: .gone(processID: 1))
+            await fixture.volumes.releaseAbandoned()
+            #expect(try fixture.volumes.describe("db").mountCount == 0)
+        }
+    }
+
+    @Test func aMountFailureIsToldUntilOneSucceeds() async throws {
+        let driver = RecordingDriver(failing: [.mount("db")])
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.mount("db", id: "c", for: engine) }
+            #expect(try fixture.volumes.describe("db").trouble?.contains("fails as the test wants it") == true)
+            driver.succeed()
+            _ = try await fixture.volumes.mount("db", id: "c", for: engine)
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+        }
+    }
+
     @Test func aFailedMountHoldsNothing() async throws {
         let driver = RecordingDriver(failing: [.mount("db")])
         try await withVolumeManager(drivers: [driver]) { fixture in

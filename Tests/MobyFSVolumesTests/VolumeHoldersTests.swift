@@ -33,6 +33,14 @@ import Testing
         #expect(holders.isEmpty)
     }
 
+    /// Two engines on one host may not share an ID by chance; if they do, neither loses its mounts.
+    @Test func countsTheIDOfAnotherEngineThatRuns() {
+        var holders = VolumeHolders()
+        holders.add("id", for: engine)
+        holders.add("id", for: nextEngine, living: [engine, nextEngine])
+        #expect(holders.count == 2)
+    }
+
     @Test func knowsNothingOfIDsThatNeverCame() {
         var holders = VolumeHolders()
         let removed = holders.remove("id")

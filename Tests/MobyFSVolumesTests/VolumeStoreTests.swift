@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import MobyFSHost
 import MobyFSTesting
 import MobyFSVolumes
@@ -117,6 +118,89 @@ import Testing
             // Once kept, it is not lost to a volume that does not say so again.
             try await volumes.remove("db")
             #expect(try file.text == "precious")
+        }
+    }
+
+    @Test func takesKeptDataUpAsItWasWhereNothingIsAsked() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: ["on-remove": "keep", "mode": "0700"])
+            try await fixture.volumes.remove("db")
+            try await fixture.volumes.create("db", options: nil)
+            let options = try fixture.volumes.describe("db").volume?.options
+            #expect(options?.values == ["on-remove": "keep", "mode": "0700"])
+        }
+    }
+
+    /// Whatever an operator keeps beside the volumes is none of ours.
+    @Test func leavesAloneWhatIsNoVolume() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            let (volumes, outside) = (fixture.pool.appending("volumes"), fixture.root.appending("outside"))
+            try Directories.create(volumes.appending(".snapshots/1"), mode: 0o755)
+            try volumes.appending("README").write("x")
+            try Directories.create(outside, mode: 0o755)
+            try outside.appending("precious").write("data")
+            symlink(outside.string, volumes.appending("link").string)
+            symlink(outside.string, fixture.pool.appending("trash/link").string)
+            let manager = await fixture.restarted().volumes
+            #expect(manager.counts.volumes == 0)
+            try await manager.remove("link")
+            // A volume behind them in the trash shows that the trash was emptied.
+            try await manager.create("zzz", options: nil)
+            try await manager.remove("zzz")
+            try await withThrowingTaskGroup { group in
+                group.addTask { await manager.emptyTrash() }
+                while try Directories.entries(of: fixture.pool.appending("trash")).count > 1 { await Task.yield() }
+                group.cancelAll()
+            }
+            #expect(volumes.appending(".snapshots/1").exists)
+            #expect(try outside.appending("precious").text == "data")
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func refusesToRemoveAVolumeThatSomethingIsMountedIn() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let (data, outside) = (fixture.pool.appending("volumes/db/data"), fixture.root.appending("outside"))
+            try Directories.create(data, mode: 0o755)
+            try Directories.create(outside, mode: 0o755)
+            try outside.appending("precious").write("data")
+            try #require(mount(outside.string, data.string, nil, UInt(MS_BIND), nil) == 0)
+            defer { umount2(data.string, CInt(MNT_DETACH)) }
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.message.contains("mounted at '\(data)'") == true)
+            #expect(throws: SystemCallError.self) { try TreeRemover.empty(data) }
+            #expect(try outside.appending("precious").text == "data")
+        }
+    }
+
+    @Test(arguments: [
+        "{\"name\":\"db\",\"bootID\":\"BOOT\",\"holders\":{\"byID\":{\"c\":{\"count\":9223372036854775807,\"isConfirmed\":true,\"isInherited\":false}}}}",
+        "{\"name\":\"db\",\"bootID\":\"BOOT\",\"holders\":{\"byID\":{\"c\":{\"count\":-5,\"isConfirmed\":true,\"isInherited\":false}}}}",
+        "nonsense", "",
+    ])
+    func aFileOfHoldersThatMakesNoSenseTakesNothingDown(content: String) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let holders = fixture.runtime.appending("holders")
+            try holders.appending("db.json").write(content.replacing("BOOT", with: ProcessIdentity.currentBootID))
+            try Directories.create(holders.appending("directory.json"), mode: 0o755)
+            let volumes = await fixture.restarted().volumes
+            #expect(try volumes.describe("db").mountCount == 0)
+            _ = try await volumes.mount("db", id: "c", for: nil)
+        }
+    }
+
+    /// Nobody could have asked for these; whoever wrote them wanted something else.
+    @Test(arguments: ["\"driver\":\"unknown\"", "\"driver\":\"\""])
+    func aRecordWithAnUnknownDriverIsShownWithTheReason(driver: String) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let record = fixture.pool.appending("volumes/db/record.json")
+            try record.write(try record.text.replacing("\"driver\" : \"recording\"", with: driver))
+            let volumes = await fixture.restarted().volumes
+            #expect(try volumes.describe("db").trouble?.contains("unknown driver") == true)
+            await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
         }
     }
 

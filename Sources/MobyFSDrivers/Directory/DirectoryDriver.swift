@@ -40,16 +40,34 @@ package struct DirectoryDriver: VolumeDriver {
             throw refuse("has '..' in it: give the path without")
         }
         guard !text.utf8.contains(0), !path.isRoot else { throw refuse("is no directory that a volume can be") }
-        if let own = reserved.first(where: { path.starts(with: $0) || $0.starts(with: path) }) {
-            throw refuse(
-                "overlaps with '\(own)', which mobyfs needs itself: leave mountpoint out, or choose another path")
-        }
-        if Directories.isDirectory(path) == false { throw refuse("is not a directory") }
+        if let own = overlap(of: path.lexicallyNormalized(), with: reserved) { throw Self.overlapping(path, own) }
         if let policy = options.removalPolicy, policy != .keep {
             throw VolumeError(
                 .invalidArgument,
                 "option on-remove='\(policy.rawValue)' does not go with mountpoint: mobyfs deletes no data outside its "
                     + "own folder; use on-remove=keep or leave it out")
+        }
+    }
+
+    /// The first of the directories that is at a path, above it or below it.
+    private func overlap(of path: FilePath, with directories: [FilePath]) -> FilePath? {
+        directories.first { path.starts(with: $0) || $0.starts(with: path) }
+    }
+
+    private static func overlapping(_ path: FilePath, _ own: FilePath) -> VolumeError {
+        VolumeError(
+            .invalidArgument,
+            "option mountpoint='\(path)' overlaps with '\(own)', which mobyfs needs itself: leave mountpoint out, or "
+                + "choose another path")
+    }
+
+    /// Checks what only the disk can tell, and so blocks.
+    private func checkOnDisk(_ path: FilePath) throws {
+        if let own = overlap(of: Directories.resolve(path), with: reserved.map(Directories.resolve)) {
+            throw Self.overlapping(path, own)
+        }
+        if Directories.isDirectory(path) == false {
+            throw VolumeError(.invalidArgument, "option mountpoint='\(path)' is not a directory")
         }
     }
 
@@ -65,6 +83,7 @@ package struct DirectoryDriver: VolumeDriver {
         let path = mountpoint(of: volume, in: context)
         let isInside = keepsDataInside(volume)
         return try await BlockingWork.run {
+            if !isInside { try checkOnDisk(path) }
             var created: [FilePath] = []
             do {
                 created = try Directories.create(path, mode: 0o755)
