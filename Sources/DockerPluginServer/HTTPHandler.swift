@@ -40,6 +40,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Parts of requests that came while an earlier one was being answered.
     private var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var readIsHeldBack = false
+    /// Responses that the kernel has not taken yet; the connection is not closed over them.
+    private var unwritten = 0
     private var inputIsClosed = false
     /// Set when the server stops: the connection ends at the next moment without a request under way.
     private var isDraining = false
@@ -180,18 +182,16 @@ final class HTTPHandler: ChannelDuplexHandler {
         if request.method != .HEAD {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: promise(for: response, context: context))
-        guard keepAlive else { return close(context: context) }
-        state = .idle
+        state = keepAlive ? .idle : .closed
+        unwritten += 1
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { outcome in
+            self.unwritten -= 1
+            if case .failure = outcome { self.takeBack(response) }
+            self.endIfDone(context: context)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
         goOn(context: context)
-    }
-
-    /// A promise that takes the response's operation back if the response cannot be written.
-    private func promise(for response: PluginResponse, context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
-        guard response.undo != nil else { return nil }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenFailure { _ in self.takeBack(response) }
-        return promise
     }
 
     private func takeBack(_ response: PluginResponse) {
@@ -204,9 +204,10 @@ final class HTTPHandler: ChannelDuplexHandler {
 // MARK: - The end of a connection
 
 extension HTTPHandler {
+    /// Takes nothing more in, and closes the connection when all answers are written.
     private func close(context: ChannelHandlerContext) {
         state = .closed
-        context.close(promise: nil)
+        if unwritten == 0 { context.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -230,6 +231,8 @@ extension HTTPHandler {
     }
 
     private func endIfDone(context: ChannelHandlerContext) {
+        guard unwritten == 0 else { return }
+        if case .closed = state { return close(context: context) }
         guard case .idle = state, waiting.isEmpty else { return }
         if inputIsClosed {
             close(context: context)

@@ -71,6 +71,10 @@ package struct Configuration: Hashable, Sendable {
         dataDirectory = try directory(.dataDirectory)
         runtimeDirectory = try directory(.runtimeDirectory)
         specDirectory = try directory(.specDirectory)
+        guard dataDirectory != runtimeDirectory else {
+            throw ConfigurationError(
+                "\(Setting.runtimeDirectory.rawValue)='\(runtimeDirectory)' is the data folder too: choose another")
+        }
         socket = try read(.socket, "an absolute path", Self.absolutePath)
         port = try read(.port, "a port: a number up to 65535") {
             Int($0).flatMap { (0...65535).contains($0) ? $0 : nil }

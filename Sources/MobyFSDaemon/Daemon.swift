@@ -100,7 +100,7 @@ package struct Daemon: Sendable {
             throw ConfigurationError(
                 "\(holder) serves volumes with '\(held.path)' already: stop it, or choose another folder with \(flag)")
         } catch {
-            logger.error("a folder cannot be used; choose another with \(flag)", metadata: ["error": "\(error)"])
+            logger.error("a folder cannot be used", metadata: ["error": "\(error)", "flag": "\(flag)"])
             return nil
         }
     }

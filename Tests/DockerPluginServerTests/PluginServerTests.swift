@@ -25,7 +25,11 @@ import Testing
         }
         func unmount(_ name: String, id: String) async throws { unmounted.continuation.yield("\(name) \(id)") }
         func path(_ name: String) throws -> String { "/m" }
-        func get(_ name: String) throws -> VolumeInfo { VolumeInfo(name: name) }
+        func get(_ name: String) throws -> VolumeInfo {
+            // More than a socket holds.
+            let fill = name == "large" ? String(repeating: "x", count: 8 << 20) : ""
+            return VolumeInfo(name: name, mountpoint: fill)
+        }
         func list() throws -> [VolumeInfo] { [] }
     }
 
@@ -117,6 +121,22 @@ import Testing
             plugin.release.continuation.yield()
             let answer = try await wire.receive()
             #expect(answer.contains("200 OK"))
+        }
+    }
+
+    /// A client may be slow to read; the connection is not closed over what it has not read yet.
+    @Test(arguments: [true, false])
+    func writesAnswersWholeBeforeItCloses(becauseItStops: Bool) async throws {
+        try await withServer(SlowPlugin()) { path, running in
+            let wire = try Wire(path)
+            let headers = becauseItStops ? ["Host: x"] : ["Host: x", "Connection: close"]
+            try wire.send(Wire.post("/VolumeDriver.Get", #"{"Name":"large"}"#, headers: headers))
+            // Another connection is served after the answer was begun.
+            try await expectAnswer(on: Wire(path))
+            if becauseItStops { running.cancel() }
+            let answer = try await wire.receiveAll()
+            #expect(answer.utf8.count > 8 << 20)
+            #expect(answer.hasSuffix("\"}}"))
         }
     }
 

@@ -51,6 +51,12 @@ import Testing
         #expect(error?.description.contains(complaint) == true, "\(error?.description ?? "")")
     }
 
+    @Test func refusesOneFolderForTwoThings() async {
+        await #expect(throws: ConfigurationError.self) {
+            try await configuration(flags: [.dataDirectory: "/x", .runtimeDirectory: "/x/"])
+        }
+    }
+
     @Test func refusesAnUnknownVariable() async {
         let error = await #expect(throws: ConfigurationError.self) {
             try await configuration(environment: ["MOBYFS_LOGLEVEL": "debug"])
