@@ -37,8 +37,8 @@ package struct Daemon: Sendable {
         let passed = try PassedSocket.takeAll()
 
         let locks = try [
-            lock(configuration.dataDirectory, mode: 0o711, flag: "--data-dir", logger),
-            lock(configuration.runtimeDirectory, mode: 0o711, flag: "--runtime-dir", logger),
+            lock(configuration.dataDirectory, flag: "--data-dir", logger),
+            lock(configuration.runtimeDirectory, flag: "--runtime-dir", logger),
         ]
         let volumes = VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
@@ -63,7 +63,6 @@ package struct Daemon: Sendable {
                 server: pluginServer, announcement: announcement,
                 takenOver: { systemd.removeStored(name: Self.handedOverName) },
                 stopped: {
-                    systemd.stopping()
                     // What was handed over is with the manager before this process ends.
                     await BlockingWork.run { systemd.flush() }
                     logger.notice("stopped; volumes stay as they are")
@@ -90,10 +89,10 @@ package struct Daemon: Sendable {
     ///
     /// A folder that is not there cannot be worked in, and needs no lock.
     private func lock(
-        _ directory: FilePath, mode: UInt32, flag: String, _ logger: Logger
+        _ directory: FilePath, flag: String, _ logger: Logger
     ) throws -> DirectoryLock? {
         do {
-            try Directories.create(directory, mode: mode)
+            try Directories.create(directory, mode: 0o711)
             return try DirectoryLock(directory)
         } catch let held as DirectoryLock.Held {
             let holder = held.processID.map { "process \($0)" } ?? "a process"

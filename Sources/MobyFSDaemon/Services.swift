@@ -16,9 +16,13 @@ struct ServingService: Service {
     let stopped: @Sendable () async -> Void
 
     func run() async throws {
-        let written = try await server.run { addresses in
-            takenOver()
-            return try announcement.serving(on: addresses)
+        let written = try await withGracefulShutdownHandler {
+            try await server.run { addresses in
+                takenOver()
+                return try announcement.serving(on: addresses)
+            }
+        } onGracefulShutdown: {
+            announcement.systemd.stopping()
         }
         announcement.stopped(written)
         await stopped()
@@ -52,7 +56,7 @@ struct TrashService: Service {
     }
 }
 
-/// Keeps the line in `systemctl status` up to date, and says when the daemon stops.
+/// Keeps the line in `systemctl status` up to date.
 struct StatusService: Service {
     let systemd: ServiceManager
     let volumes: VolumeManager
@@ -68,7 +72,6 @@ struct StatusService: Service {
                 try? await Task.sleep(for: .milliseconds(200))
             }
         }
-        systemd.stopping()
     }
 }
 

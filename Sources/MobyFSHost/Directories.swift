@@ -7,9 +7,14 @@ package import SystemPackage
 package enum Directories {
     /// Creates a directory and the parents it lacks; one that exists keeps its mode.
     ///
+    /// - Parameters:
+    ///   - path: The directory.
+    ///   - mode: The mode of what is created.
+    ///   - isDurable: Whether to wait for the disk; without it, that is for a later sync of the parent.
     /// - Returns: The directories that were created, outermost first.
+    /// - Throws: ``SystemCallError``; nothing is left behind.
     @discardableResult
-    package static func create(_ path: FilePath, mode: mode_t) throws -> [FilePath] {
+    package static func create(_ path: FilePath, mode: mode_t, isDurable: Bool = true) throws -> [FilePath] {
         var created: [FilePath] = []
         do {
             for directory in try missing(path) {
@@ -22,7 +27,7 @@ package enum Directories {
                 created.append(directory)
                 // Whatever the process's umask is.
                 try check(chmod(directory.string, mode), "chmod '\(directory)'")
-                try DurableFile.syncDirectory(directory.removingLastComponent())
+                if isDurable { try DurableFile.syncDirectory(directory.removingLastComponent()) }
             }
         } catch {
             for directory in created.reversed() { rmdir(directory.string) }
@@ -127,6 +132,8 @@ package enum Directories {
             try check(fchmod(descriptor, mode ?? (status.st_mode & 0o7777)), "chmod '\(path)'")
         } else if let mode, mode != status.st_mode & 0o7777 {
             try check(fchmod(descriptor, mode), "chmod '\(path)'")
+        } else {
+            return
         }
         try check(fsync(descriptor), "sync '\(path)'")
     }

@@ -40,7 +40,7 @@ package enum DurableFile {
 
     /// Renames a file or directory so that the new name survives a power cut, or the old one stays.
     package static func rename(_ path: FilePath, to other: FilePath) throws {
-        let folders = [path.removingLastComponent(), other.removingLastComponent()]
+        let folders = Array(Set([path.removingLastComponent(), other.removingLastComponent()]))
         // Opened first: once it is renamed, only the sync itself may fail.
         let descriptors = try folders.map { folder in
             try naming("open '\(folder)'") {

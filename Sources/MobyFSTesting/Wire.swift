@@ -97,6 +97,15 @@ package final class Wire: Sendable {
         }
     }
 
+    /// Waits until the first byte of an answer is there, and leaves it there.
+    package func waitForAnswer() async throws {
+        let descriptor = descriptor
+        try await BlockingWork.run {
+            var byte: UInt8 = 0
+            try check(recv(descriptor, &byte, 1, CInt(MSG_PEEK)), "wait for an answer")
+        }
+    }
+
     /// Receives until the server hangs up.
     package func receiveAll() async throws -> String {
         await BlockingWork.run { self.receiveToEnd() }

@@ -49,7 +49,7 @@ extension VolumeManager {
                 if entry.holders.isEmpty { try await driver.unmount(volume, in: context) }
                 throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
             }
-            self.update(name) { $0.mountFailure = nil }
+            if entry.mountFailure != nil { self.update(name) { $0.mountFailure = nil } }
             context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
             return driver.mountpoint(of: volume, in: context)
         }
@@ -171,9 +171,9 @@ extension VolumeManager {
 
     /// Throws an error that says who holds the volume, if anybody does.
     func refuseIfHeld(_ volume: Volume) async throws {
-        let holds = entry(volume.name)?.holders ?? VolumeHolders()
+        let holders = entry(volume.name)?.holders ?? VolumeHolders()
         // What is not in the pool stays when the volume is removed; whoever else uses it is none of our business.
-        if holds.isEmpty, try !driver(named: volume.driver).keepsDataInside(volume) { return }
+        if holders.isEmpty, try !driver(named: volume.driver).keepsDataInside(volume) { return }
         let use = try await survey(volume)
         if case .used(let user) = use {
             throw VolumeError(
@@ -183,7 +183,6 @@ extension VolumeManager {
                     : "volume '\(volume.name)' is in use: process \(user.processID) (\(user.processName)) has it mounted at "
                         + "'\(user.mountpoint)'; stop it first")
         }
-        guard let holders = entry(volume.name)?.holders else { return }
         // Without a full view, a holder that cannot be asked any more counts too.
         let living = await Self.living(holders.engines)
         let isHeld = use == .unused ? holders.unconfirmed(given: living).count < holders.byID.count : !holders.isEmpty

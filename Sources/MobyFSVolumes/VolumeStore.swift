@@ -160,9 +160,9 @@ package struct VolumeStore: Sendable {
 
     /// Makes a directory for a volume to be created in.
     func stage() throws -> FilePath {
-        try prepare()
         let path = volumes.appending("\(Self.stagingPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
-        try Directories.create(path, mode: 0o711)
+        // Nothing is lost with it before commit(_:as:), which syncs what is in it and then its name.
+        try Directories.create(path, mode: 0o711, isDurable: false)
         return path
     }
 

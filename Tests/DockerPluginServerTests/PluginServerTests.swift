@@ -43,13 +43,13 @@ import Testing
 
     /// Runs `body` with a server for the plugin, and stops the server after it.
     private func withServer(
-        _ plugin: SlowPlugin, handOver: (@Sendable (CInt) -> Void)? = nil,
+        _ plugin: SlowPlugin, configure: (inout PluginServer.Configuration) -> Void = { _ in },
         _ body: (FilePath, Task<Void, any Error>) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { root in
             let path = root.appending("s.sock")
             var configuration = PluginServer.Configuration(listeners: [.unix(path: path.string)])
-            configuration.handOver = handOver
+            configure(&configuration)
             let server = PluginServer(configuration, subsystems: [VolumeSubsystem(plugin)], logger: .silent)
             let listening = AsyncStream<Void>.makeStream()
             let running = Task { try await server.run { _ in listening.continuation.finish() } }
@@ -131,8 +131,7 @@ import Testing
             let wire = try Wire(path)
             let headers = becauseItStops ? ["Host: x"] : ["Host: x", "Connection: close"]
             try wire.send(Wire.post("/VolumeDriver.Get", #"{"Name":"large"}"#, headers: headers))
-            // Another connection is served after the answer was begun.
-            try await expectAnswer(on: Wire(path))
+            try await wire.waitForAnswer()
             if becauseItStops { running.cancel() }
             let answer = try await wire.receiveAll()
             #expect(answer.utf8.count > 8 << 20)
@@ -143,14 +142,7 @@ import Testing
     /// A client that sends half a request keeps no server from stopping: others wait for the next one.
     @Test(.timeLimit(.minutes(1)))
     func waitsForNoRequestThatDoesNotCome() async throws {
-        try await withTemporaryDirectory { root in
-            let path = root.appending("s.sock")
-            var configuration = PluginServer.Configuration(listeners: [.unix(path: path.string)])
-            configuration.drainLimit = .seconds(3600)
-            let server = PluginServer(configuration, subsystems: [VolumeSubsystem(SlowPlugin())], logger: .silent)
-            let listening = AsyncStream<Void>.makeStream()
-            let running = Task { try await server.run { _ in listening.continuation.finish() } }
-            for await _ in listening.stream {}
+        try await withServer(SlowPlugin(), configure: { $0.drainLimit = .seconds(3600) }) { path, running in
             let wire = try Wire(path)
             try await expectAnswer(on: wire)
             try wire.send("POST /Vol")
@@ -165,7 +157,7 @@ import Testing
         let descriptors = Mutex<[CInt]>([])
         let keep: @Sendable (CInt) -> Void = { descriptor in descriptors.withLock { $0.append(descriptor) } }
         var idle: Wire?
-        try await withServer(plugin, handOver: keep) { path, _ in
+        try await withServer(plugin, configure: { $0.handOver = keep }) { path, _ in
             let wire = try Wire(path)
             try await expectAnswer(on: wire)
             idle = wire

@@ -86,7 +86,8 @@ package struct DirectoryDriver: VolumeDriver {
             if !isInside { try checkOnDisk(path) }
             var created: [FilePath] = []
             do {
-                created = try Directories.create(path, mode: 0o755)
+                // In the pool the manager syncs it together with the record.
+                created = try Directories.create(path, mode: 0o755, isDurable: !isInside)
                 try Self.setAttributes(volume, of: path)
                 return isInside ? [:] : try FileSystemIdentity(of: path).state
             } catch {
