@@ -16,7 +16,8 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
-
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
 let package = Package(
@@ -24,13 +25,19 @@ let package = Package(
     products: [
         .executable(name: "mobyfs", targets: ["mobyfs"]),
         .library(name: "DockerPlugin", targets: ["DockerPlugin"]),
+        .library(name: "DockerPluginDiscovery", targets: ["DockerPluginDiscovery"]),
         .library(name: "DockerPluginServer", targets: ["DockerPluginServer"]),
+        .library(name: "DockerPluginClient", targets: ["DockerPluginClient"]),
         .library(name: "Systemd", targets: ["Systemd"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
@@ -38,13 +45,45 @@ let package = Package(
     targets: [
         // The SDK: usable without the daemon.
         .target(name: "DockerPlugin", swiftSettings: strict),
+        .target(name: "DockerPluginDiscovery", dependencies: ["CLinux", "DockerPlugin"], swiftSettings: strict),
         .target(
             name: "DockerPluginServer",
-            dependencies: ["CLinux", "DockerPlugin", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
+            dependencies: [
+                "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "DockerPluginClient",
+            dependencies: ["DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL],
             swiftSettings: strict),
         .systemLibrary(name: "CLinux"),
         .target(name: "Systemd", dependencies: ["CSystemd", logging], swiftSettings: strict),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+        // SDK examples.
+        .executableTarget(
+            name: "hello",
+            dependencies: [
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "DockerPluginClient", "Systemd",
+                argumentParser, logging,
+            ],
+            path: "Sources/Examples/hello", swiftSettings: strict),
+        .executableTarget(
+            name: "scratch",
+            dependencies: ["DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "Systemd", logging],
+            path: "Sources/Examples/scratch", swiftSettings: strict),
+
+        // Tools for any plugin.
+        .target(
+            name: "PluginConformance",
+            dependencies: ["DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient"], swiftSettings: strict),
+        .target(
+            name: "PluginCertificates",
+            dependencies: [
+                "MobyFSHost", system, .product(name: "X509", package: "swift-certificates"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "SwiftASN1", package: "swift-asn1"),
+            ],
+            swiftSettings: strict),
 
         // The daemon.
         .target(name: "CMobyFSShims"),
@@ -56,15 +95,16 @@ let package = Package(
         .target(
             name: "MobyFSDaemon",
             dependencies: [
-                "DockerPlugin", "DockerPluginServer", "Systemd", "MobyFSDrivers", "MobyFSVolumes", "MobyFSHost",
-                lifecycle, logging, system, .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "Systemd", "PluginCertificates",
+                "MobyFSDrivers", "MobyFSVolumes", "MobyFSHost", lifecycle, logging, system,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "mobyfs",
             dependencies: [
-                "MobyFSDaemon", "DockerPluginServer", system,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MobyFSDaemon", "DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient", "PluginConformance",
+                "PluginCertificates", system, argumentParser,
             ],
             swiftSettings: strict),
 
@@ -75,7 +115,31 @@ let package = Package(
         .testTarget(name: "DockerPluginTests", dependencies: ["DockerPlugin"], swiftSettings: strict),
         .testTarget(
             name: "DockerPluginServerTests",
-            dependencies: ["DockerPlugin", "DockerPluginServer", "MobyFSTesting", logging, system],
+            dependencies: [
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "MobyFSTesting", logging, system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DockerPluginDiscoveryTests",
+            dependencies: ["DockerPluginDiscovery", "DockerPlugin", "MobyFSTesting", "MobyFSHost", system],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DockerPluginClientTests",
+            dependencies: [
+                "DockerPluginClient", "DockerPluginDiscovery", "DockerPluginServer", "DockerPlugin", "MobyFSTesting",
+                logging, system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PluginConformanceTests",
+            dependencies: [
+                "PluginConformance", "DockerPluginClient", "DockerPluginDiscovery", "DockerPluginServer",
+                "DockerPlugin", "MobyFSTesting", logging, system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PluginCertificatesTests",
+            dependencies: ["PluginCertificates", "MobyFSHost", "MobyFSTesting", subprocess, system],
             swiftSettings: strict),
         .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
         .testTarget(

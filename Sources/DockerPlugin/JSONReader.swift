@@ -105,6 +105,52 @@ struct JSONReader {
         } while !open.isEmpty
     }
 
+    /// Reads one value of any kind.
+    mutating func readValue(depth: Int = 0) throws(JSONError) -> JSONValue {
+        guard depth < Self.maximumDepth else {
+            throw JSONError(description: "JSON nests deeper than \(Self.maximumDepth) levels")
+        }
+        switch peek() {
+        case UInt8(ascii: "{"):
+            var members: [String: JSONValue] = [:]
+            try readObject { (reader, key) throws(JSONError) in
+                members[key] = try reader.readValue(depth: depth + 1)
+            }
+            return .object(members)
+        case UInt8(ascii: "["): return .array(try readArray(depth: depth))
+        case UInt8(ascii: "\""): return .string(try readString())
+        case UInt8(ascii: "t"):
+            try takeWord("true")
+            return .bool(true)
+        case UInt8(ascii: "f"):
+            try takeWord("false")
+            return .bool(false)
+        case UInt8(ascii: "n"):
+            try takeWord("null")
+            return .null
+        default: return try readNumber()
+        }
+    }
+
+    private mutating func readArray(depth: Int) throws(JSONError) -> [JSONValue] {
+        guard take(UInt8(ascii: "[")) else { throw failure("an array") }
+        var elements: [JSONValue] = []
+        if take(UInt8(ascii: "]")) { return elements }
+        repeat { elements.append(try readValue(depth: depth + 1)) } while take(UInt8(ascii: ","))
+        guard take(UInt8(ascii: "]")) else { throw failure("',' or ']'") }
+        return elements
+    }
+
+    private mutating func readNumber() throws(JSONError) -> JSONValue {
+        _ = peek()
+        let start = index
+        try skipNumber()
+        let text = String(decoding: bytes[start..<index], as: UTF8.self)
+        if let number = Int64(text) { return .integer(number) }
+        guard let number = Double(text) else { throw failure("a number") }
+        return .number(number)
+    }
+
     private func closing(of open: [UInt8]) -> UInt8? {
         // '{' and '}', '[' and ']' are two apart in ASCII.
         open.last.map { $0 + 2 }

@@ -6,12 +6,55 @@ public enum JSONValue: Hashable, Sendable {
     case string(String)
     /// A whole number. Docker's clients show it as a floating point number from 2^53 on.
     case integer(Int64)
+    /// Any other number.
+    case number(Double)
     /// True or false.
     case bool(Bool)
     /// A list.
     case array([JSONValue])
     /// A mapping.
     case object([String: JSONValue])
+    /// Nothing.
+    case null
+}
+
+extension JSONValue {
+    /// Reads one JSON value.
+    ///
+    /// As in Go, the last of equal keys counts.
+    ///
+    /// - Parameters:
+    ///   - bytes: The text, as UTF-8.
+    ///   - ignoresRest: Whether, as engines do, whatever follows the first value is left unread.
+    /// - Throws: ``JSONError`` saying where the text is no JSON.
+    public init(parsing bytes: [UInt8], ignoresRest: Bool = false) throws(JSONError) {
+        var reader = JSONReader(bytes)
+        self = try reader.readValue()
+        if !ignoresRest { try reader.finish() }
+    }
+
+    /// The value as JSON text without white space, its keys in order.
+    public var encoded: [UInt8] {
+        var writer = JSONWriter()
+        writer.value(self)
+        return writer.bytes
+    }
+
+    /// The member of an object, its key compared as Go does: exactly, or else whatever the case of its letters.
+    public subscript(key: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members[key] ?? members.first { $0.key.lowercased() == key.lowercased() }?.value
+    }
+
+    /// The text, if this is a string.
+    public var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// The elements, if this is a list.
+    public var array: [JSONValue]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {

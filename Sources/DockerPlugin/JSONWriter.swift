@@ -53,6 +53,9 @@ struct JSONWriter {
         switch value {
         case .string(let text): string(text)
         case .integer(let number): raw(number)
+        // JSON knows neither infinity nor NaN.
+        case .number(let number): bytes.append(contentsOf: (number.isFinite ? "\(number)" : "null").utf8)
+        case .null: raw("null")
         case .bool(let flag): raw(flag ? "true" : "false")
         case .array(let elements): list("[", elements, "]") { $0.value($1) }
         case .object(let members): object(members)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import DockerPluginServer
+import DockerPluginDiscovery
 import Glibc
 import Logging
 import MobyFSVolumes

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import DockerPluginServer
+import DockerPluginDiscovery
 
 extension SpecCommand {
     struct Remove: ParsableCommand {
