@@ -139,7 +139,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "PluginCertificatesTests",
-            dependencies: ["PluginCertificates", "MobyFSHost", "MobyFSTesting", subprocess, system],
+            dependencies: [
+                "PluginCertificates", "MobyFSHost", "MobyFSTesting", nioCore, nioPosix, nioSSL, subprocess, system,
+            ],
             swiftSettings: strict),
         .testTarget(name: "SystemdTests", dependencies: ["Systemd", logging], swiftSettings: strict),
         .testTarget(

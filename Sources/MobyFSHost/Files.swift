@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CMobyFSShims
 import Glibc
 package import SystemPackage
 
-/// Renaming and unlinking.
+/// Renaming, exchanging and unlinking.
 package enum Files {
     package static func unlink(_ path: FilePath) throws {
         try check(Glibc.unlink(path.string), "unlink '\(path)'")
@@ -12,5 +13,13 @@ package enum Files {
     /// Renames a file or directory; an entry that is in the way of a directory must be an empty directory.
     package static func rename(_ path: FilePath, to other: FilePath) throws {
         try check(Glibc.rename(path.string, other.string), "rename '\(path)' to '\(other)'")
+    }
+
+    /// Lets two names, of files or directories, change places in one step.
+    package static func exchange(_ path: FilePath, with other: FilePath) throws {
+        let reason = mobyfs_exchange(path.string, other.string)
+        guard reason == 0 else {
+            throw SystemCallError("exchange '\(path)' and '\(other)'", Errno(rawValue: reason))
+        }
     }
 }

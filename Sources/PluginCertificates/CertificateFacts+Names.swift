@@ -5,21 +5,14 @@ import SwiftASN1
 import X509
 
 extension CertificateFacts {
+    /// The DNS names and the addresses it is valid for, in the order they have in it.
+    package var hosts: [String] { certificate.alternativeNames.compactMap { $0.dnsName ?? $0.address } }
+
     /// The DNS names it is valid for, as written in it; `*.example` stands for one label.
-    package var dnsNames: [String] {
-        certificate.alternativeNames.compactMap { name in
-            guard case .dnsName(let text) = name else { return nil }
-            return text.printable
-        }
-    }
+    package var dnsNames: [String] { certificate.alternativeNames.compactMap(\.dnsName) }
 
     /// The addresses it is valid for, such as `192.0.2.1` and `2001:db8::1`.
-    package var ipAddresses: [String] {
-        certificate.alternativeNames.compactMap { name in
-            guard case .ipAddress(let octets) = name else { return nil }
-            return IPAddress(bytes: Array(octets.bytes))?.description
-        }
-    }
+    package var ipAddresses: [String] { certificate.alternativeNames.compactMap(\.address) }
 
     /// Whether a client that connects to this host accepts the certificate as that host's.
     ///
@@ -27,12 +20,25 @@ extension CertificateFacts {
     /// whole first label; the common name of the subject counts for nothing.
     ///
     /// - Parameter host: A name or an address, without a port.
+    /// - Returns: Whether the certificate is valid for it, whatever the time.
     package func isValid(forHost host: String) -> Bool {
         if let address = IPAddress(host) { return ipAddresses.contains(address.description) }
         let host = host.asName
         guard let dot = host.firstIndex(of: ".") else { return dnsNames.contains { $0.asName == host } }
         let wildcard = "*\(host[dot...])"
         return dnsNames.contains { $0.asName == host || $0.asName == wildcard }
+    }
+}
+
+extension GeneralName {
+    fileprivate var dnsName: String? {
+        guard case .dnsName(let text) = self else { return nil }
+        return text.printable
+    }
+
+    fileprivate var address: String? {
+        guard case .ipAddress(let octets) = self else { return nil }
+        return IPAddress(bytes: Array(octets.bytes))?.description
     }
 }
 
@@ -54,8 +60,9 @@ struct IPAddress: Hashable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Reads an address as inet_pton(3) does. An IPv4 address in IPv6 clothes is taken for the IPv4 address, since
-    /// certificates are compared with that.
+    /// Reads an address as inet_pton(3) does.
+    ///
+    /// An IPv4 address in IPv6 clothes is taken for the IPv4 address, since certificates are compared with that.
     init?(_ text: String) {
         var bytes = [UInt8](repeating: 0, count: 16)
         if inet_pton(AF_INET, text, &bytes) == 1 {

@@ -60,7 +60,7 @@ package struct CertificateFacts: Hashable, Sendable {
         return certificate.keyUsage?.keyCertSign ?? true
     }
 
-    /// Whether it may be shown by a server. One that names no purpose at all is good for each.
+    /// Whether it may be shown by a server, as one that names no purpose at all may, too.
     package var isForServers: Bool { allows(.serverAuth) }
     /// Whether it may be shown by a client.
     package var isForClients: Bool { allows(.clientAuth) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
 import SwiftASN1
 import SystemPackage
 import X509
@@ -95,6 +96,7 @@ extension PEMFile {
 
     /// An error of the libraries below without the place in their source.
     private static func reason(_ error: any Error) -> String {
+        if case CryptoKitError.incorrectParameterSize = error { return "RSA keys need at least 2048 bits" }
         let text = String(describing: error)
         let words = text.split(separator: " ")
         guard words.count > 1, let last = words.last, last.contains(".swift:") else { return text }

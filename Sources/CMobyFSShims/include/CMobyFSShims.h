@@ -26,3 +26,6 @@ int mobyfs_filesystem_uuid(int fd, uint8_t uuid[16]);
 /// Writes the statfs(2) identifier of the file system that `fd` is on, if it is of a type that makes it of its
 /// UUID, so that it survives a reboot. Returns 0, or an error number.
 int mobyfs_stable_fsid(int fd, uint64_t *fsid);
+
+/// renameat2(2) with RENAME_EXCHANGE: two names change places in one step. Returns 0, or an error number.
+int mobyfs_exchange(const char *one, const char *other);
