@@ -23,7 +23,7 @@ help: ## list the targets
 run: ## build and run the daemon here: data in ./.mobyfs, no configuration
 	@packaging/dependencies build
 	@swift build $(SWIFT_FLAGS) --product mobyfs
-	@exec .build/debug/mobyfs start --config /dev/null --data-dir .mobyfs --runtime-dir .mobyfs/run --socket .mobyfs/mobyfs.sock
+	@exec .build/debug/mobyfs start --config /dev/null --data-dir .mobyfs/data --runtime-dir .mobyfs
 
 test: lint ## install what is missing and run all tests, those with a real Docker Engine included
 	@packaging/dependencies test

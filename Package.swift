@@ -15,6 +15,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -49,7 +50,8 @@ let package = Package(
         .target(
             name: "DockerPluginServer",
             dependencies: [
-                "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, lifecycle, logging,
+                "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, lifecycle,
+                logging,
             ],
             swiftSettings: strict),
         .target(

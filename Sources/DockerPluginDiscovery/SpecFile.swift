@@ -1,83 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CLinux
+import DockerPlugin
 import Glibc
 
-/// The `.spec` file by which an engine finds a plugin: `/etc/docker/plugins/NAME.spec`, one line, an address.
+/// The file by which an engine finds a plugin: `NAME.spec` or `NAME.json` in `/etc/docker/plugins`.
 ///
-/// A file that somebody else wrote is neither replaced nor removed. What a spec file's author is stands in an
-/// extended attribute, beside a copy of the content: a file edited since is not ours any more. Where the file
-/// system has no attributes, a file is ours if it says just what we would write.
-public struct SpecFile: Sendable {
+/// A `.spec` is one line, an address; for TLS it takes a `.json`, which names the certificates as well. A file
+/// that somebody else wrote is neither replaced nor removed. Who a file's author is stands in an extended
+/// attribute, beside a copy of the content: a file edited since is not ours any more. Where the file system has no
+/// attributes, a file is ours if it says just what we would write.
+public struct SpecFile: Hashable, Sendable {
+    /// The kinds of file, in the order in which engines look for them.
+    public enum Form: String, CaseIterable, Sendable {
+        /// An address and nothing else.
+        case spec
+        /// An address, and certificates for TLS.
+        case json
+
+        /// The form that an endpoint needs.
+        public init(for endpoint: PluginEndpoint) {
+            if case .tls = endpoint.address.transport { self = .json } else { self = .spec }
+        }
+    }
+
     private static let attribute = "user.mobyfs.spec"
 
-    /// The file.
-    public let path: String
+    /// The plugin's name, which is the name that `docker volume create -d` takes.
+    public let name: String
+    /// The folder.
+    public let directory: String
 
     /// Names a spec file; nothing is read or written.
     ///
     /// - Parameters:
-    ///   - name: The plugin's name, which is the name that `docker volume create -d` takes.
+    ///   - name: The plugin's name.
     ///   - directory: Where the engine looks.
     public init(name: String, directory: String = "/etc/docker/plugins") {
-        path = "\(directory)/\(name).spec"
+        self.name = name
+        self.directory = directory
     }
 
-    /// The address in the file, or nil if there is no file.
-    public func address() throws -> String? {
-        guard let content = try content() else { return nil }
-        return String(decoding: content.split(separator: UInt8(ascii: "\n")).first ?? [], as: UTF8.self)
+    /// Where the file of a form is, or would be.
+    public func path(_ form: Form) -> String {
+        "\(directory)/\(name).\(form.rawValue)"
     }
 
-    /// Writes the file, whole or not at all.
-    ///
-    /// - Parameter address: Where the plugin listens, such as `unix:///run/mobyfs/mobyfs.sock`.
-    /// - Throws: ``SpecFileError`` if a file is there that is somebody else's, or the kernel refuses.
-    public func write(address: String) throws {
-        let new = Array("\(address)\n".utf8)
-        if let old = try content() {
-            if old == new { return }
-            guard isOurs(old) else {
-                throw SpecFileError(
-                    "'\(path)' says '\(try self.address() ?? "")' and was not written by mobyfs: "
-                        + "remove it if this plugin is to go by that name")
+    /// The addresses in the files that were written by this library, or by a program that uses it.
+    public func addressOfOurs() throws -> String? {
+        for form in Form.allCases {
+            guard let content = try content(form), isOurs(content, form) else { continue }
+            switch form {
+            case .spec:
+                return content.split(separator: UInt8(ascii: "\n")).first.map { String(decoding: $0, as: UTF8.self) }
+            case .json: return try? JSONValue(parsing: content)["Addr"]?.string  // ours, so it parses
             }
         }
-        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-        try makeDirectory(directory)
-        // Engines before 18.03 take every file in that directory for a plugin, even a temporary one.
-        let parent = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
-        let name = path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]
-        let temporary = "\(parent)/.\(name).new"
-        try create(temporary, content: new)
-        guard rename(temporary, path) == 0 else {
-            let reason = errno
-            unlink(temporary)
-            throw SpecFileError("rename '\(temporary)' to '\(path)'", reason)
+        return nil
+    }
+
+    /// Writes the file, whole or not at all, and removes one of the other form that is ours.
+    ///
+    /// - Parameters:
+    ///   - endpoint: Where the plugin listens: the form follows from it.
+    ///   - replacingOthers: Whether files that somebody else wrote are replaced.
+    /// - Returns: The form that was written.
+    /// - Throws: ``SpecFileError`` if a file is there that is somebody else's, or the kernel refuses.
+    @discardableResult
+    public func write(_ endpoint: PluginEndpoint, replacingOthers: Bool = false) throws -> Form {
+        let form = Form(for: endpoint)
+        let new = Self.render(endpoint, name: name)
+        // A .json is read only where there is no .spec; a .spec in the way would be taken instead.
+        for form in Form.allCases.prefix(through: Form.allCases.firstIndex(of: form) ?? 0) where !replacingOthers {
+            guard let old = try content(form), old != new, !isOurs(old, form) else { continue }
+            throw SpecFileError(
+                "'\(path(form))' was not written by mobyfs and says '\(Self.excerpt(of: old))': remove it if this "
+                    + "plugin is to go by the name '\(name)', or replace it with --force")
+        }
+        if try content(form) != new { try replace(form, with: new) }
+        for other in Form.allCases where other != form {
+            guard let old = try content(other), replacingOthers || isOurs(old, other) else { continue }
+            try unlinkFile(path(other))
+        }
+        return form
+    }
+
+    /// Removes the files that are ours; one that is gone already is no error.
+    ///
+    /// - Parameters:
+    ///   - endpoint: Remove only what says this, whoever wrote it: for a server that speaks for no other address.
+    ///   - includingOthers: Whether files that somebody else wrote are removed, too.
+    /// - Returns: What was removed.
+    /// - Throws: ``SpecFileError`` if the kernel refuses.
+    @discardableResult
+    public func remove(saying endpoint: PluginEndpoint? = nil, includingOthers: Bool = false) throws -> [String] {
+        try Form.allCases.compactMap { form in
+            guard let content = try content(form) else { return nil }
+            let isMeant =
+                endpoint.map { content == Self.render($0, name: name) } ?? (includingOthers || isOurs(content, form))
+            guard isMeant else { return nil }
+            try unlinkFile(path(form))
+            return path(form)
         }
     }
 
-    /// Removes the file if it is ours; a file that is gone already is no error.
-    ///
-    /// - Parameter address: Remove it only if it says this, for a server that speaks for no other address.
-    /// - Returns: Whether it was removed.
-    /// - Throws: ``SpecFileError`` if the kernel refuses.
-    @discardableResult
-    public func remove(address: String? = nil) throws -> Bool {
-        guard let content = try content() else { return false }
-        if let address, content != Array("\(address)\n".utf8) { return false }
-        guard isOurs(content) || address != nil else { return false }
-        guard unlink(path) == 0 || errno == ENOENT else { throw SpecFileError("unlink '\(path)'", errno) }
-        return true
+    /// Whether a file of this form is there and was written by this library.
+    public func isOurs(_ form: Form) throws -> Bool {
+        try content(form).map { isOurs($0, form) } ?? false
+    }
+}
+
+// MARK: - Content
+
+extension SpecFile {
+    /// The content of the file that tells of an endpoint.
+    static func render(_ endpoint: PluginEndpoint, name: String) -> [UInt8] {
+        guard Form(for: endpoint) == .json else { return Array("\(endpoint.address.text)\n".utf8) }
+        var lines = [("Name", JSONValue.string(name)), ("Addr", .string(endpoint.address.text))]
+        if let tls = endpoint.tls {
+            // An engine that reads `"CAFile": ""` trusts anybody, as it does without the key.
+            var members: [String: JSONValue] = ["InsecureSkipVerify": .bool(tls.insecureSkipVerify)]
+            for (key, file) in [("CAFile", tls.caFile), ("CertFile", tls.certFile), ("KeyFile", tls.keyFile)]
+            where !file.isEmpty {
+                members[key] = .string(file)
+            }
+            lines.append(("TLSConfig", .object(members)))
+        }
+        let text = lines.map { "  \"\($0.0)\": \(String(decoding: $0.1.encoded, as: UTF8.self))" }
+        return Array("{\n\(text.joined(separator: ",\n"))\n}\n".utf8)
     }
 
-    private func isOurs(_ content: [UInt8]) -> Bool {
+    private static func excerpt(of content: [UInt8]) -> String {
+        let visible = content.prefix(100).map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
+        return String(decoding: visible, as: UTF8.self)
+    }
+
+    private func isOurs(_ content: [UInt8], _ form: Form) -> Bool {
         var copy = [UInt8](repeating: 0, count: 4096)
-        let count = getxattr(path, Self.attribute, &copy, copy.count)
+        let count = getxattr(path(form), Self.attribute, &copy, copy.count)
         return count >= 0 && copy[..<count].elementsEqual(content)
     }
 
-    private func content() throws -> [UInt8]? {
+    private func content(_ form: Form) throws -> [UInt8]? {
+        let path = path(form)
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
@@ -91,9 +156,25 @@ public struct SpecFile: Sendable {
         guard count >= 0 else { throw SpecFileError("read '\(path)'", errno) }
         return Array(content[..<count])
     }
+}
+
+// MARK: - Files
+
+extension SpecFile {
+    private func replace(_ form: Form, with content: [UInt8]) throws {
+        try makeDirectory(directory)
+        // Engines before 18.03 take every file in that directory for a plugin, even a temporary one.
+        let parent = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
+        let temporary = "\(parent)/.\(name).\(form.rawValue).\(UInt32.random(in: 0 ... .max))"
+        try create(temporary, content: content)
+        guard rename(temporary, path(form)) == 0 else {
+            let reason = errno
+            unlink(temporary)
+            throw SpecFileError("rename '\(temporary)' to '\(path(form))'", reason)
+        }
+    }
 
     private func create(_ path: String, content: [UInt8]) throws {
-        unlink(path)
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw SpecFileError("create '\(path)'", errno) }
         defer { close(file) }
@@ -113,6 +194,10 @@ public struct SpecFile: Sendable {
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeDirectory(String(path[..<slash])) }
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SpecFileError("mkdir '\(path)'", errno) }
         chmod(path, 0o755)
+    }
+
+    private func unlinkFile(_ path: String) throws {
+        guard unlink(path) == 0 || errno == ENOENT else { throw SpecFileError("unlink '\(path)'", errno) }
     }
 }
 

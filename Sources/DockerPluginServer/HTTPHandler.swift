@@ -33,6 +33,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     private let connections: ConnectionRegistry
     private let arrivals: ArrivalWatcher
     private let caller: Caller
+    /// Whether the connection may go on in another process.
+    private let isHandedOver: Bool
     private let bodyLimit: Int
     private let logger: Logger
 
@@ -47,13 +49,14 @@ final class HTTPHandler: ChannelDuplexHandler {
     private var isDraining = false
 
     init(
-        router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, bodyLimit: Int,
-        logger: Logger
+        router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, isHandedOver: Bool,
+        bodyLimit: Int, logger: Logger
     ) {
         self.router = router
         self.connections = connections
         self.arrivals = arrivals
         self.caller = caller
+        self.isHandedOver = isHandedOver
         self.bodyLimit = bodyLimit
         self.logger = logger
     }
@@ -237,7 +240,7 @@ extension HTTPHandler {
         if inputIsClosed {
             close(context: context)
         } else if isDraining, !arrivals.isInsideRequest {
-            connections.handOver(context)
+            if isHandedOver { connections.handOver(context) }
             close(context: context)
         }
     }

@@ -5,14 +5,20 @@ import NIOCore
 import NIOPosix
 
 /// Where a plugin server takes connections.
-public enum Listener: Hashable, Sendable {
+public enum Listener: Sendable {
     /// A listening socket that is open already, from systemd for example. The server owns the descriptor; the
     /// socket's file, if any, belongs to whoever bound it.
     case descriptor(CInt)
     /// A unix socket for the server to bind, mode 0600, and to take away at its end.
     case unix(path: String)
-    /// A TCP port for the server to bind; 0 lets the kernel choose.
-    case tcp(host: String, port: Int)
+    /// A TCP port for the server to bind; 0 lets the kernel choose. Without TLS, whoever reaches it decides over
+    /// every volume.
+    case tcp(host: String, port: Int, tls: ServerTLS? = nil)
+
+    /// What TLS connections are made with, if the listener speaks TLS.
+    var tls: ServerTLS? {
+        if case .tcp(_, _, let tls) = self { tls } else { nil }
+    }
 }
 
 /// Why a server cannot listen.
@@ -27,7 +33,7 @@ extension Listener {
             switch self {
             case .descriptor(let descriptor):
                 return try await bootstrap.withBoundSocket(descriptor).get()
-            case .tcp(let host, let port):
+            case .tcp(let host, let port, _):
                 return try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .bind(host: host, port: port).get()
             case .unix(let path):
@@ -38,14 +44,22 @@ extension Listener {
                 return try await bootstrap.bind(unixDomainSocketPath: path).get()
             }
         } catch let error as IOError {
-            let hint =
-                if case .tcp(_, 1..<1024) = self, error.errnoCode == EACCES {
-                    ": a port below 1024 needs a privilege; choose a higher one"
-                } else {
-                    ""
-                }
             throw ListenError(
-                description: "cannot listen on \(self): \(String(cString: strerror(error.errnoCode)))\(hint)")
+                description: "cannot listen on \(self): \(String(cString: strerror(error.errnoCode)))"
+                    + hint(error.errnoCode))
+        } catch let error as SocketAddressError {
+            throw ListenError(description: "cannot listen on \(self): no such host (\(error))")
+        }
+    }
+
+    /// What to do about a TCP port that cannot be had.
+    private func hint(_ code: CInt) -> String {
+        guard case .tcp(_, let port, _) = self else { return "" }
+        return switch code {
+        case EACCES where port < 1024: ": a port below 1024 needs a privilege; choose a higher one"
+        case EADDRINUSE: ": another program has the port (ss -tlnp 'sport = :\(port)' names it)"
+        case EADDRNOTAVAIL: ": this host does not have that address (ip address lists those it has)"
+        default: ""
         }
     }
 
@@ -56,17 +70,25 @@ extension Listener {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw ListenError(description: "cannot listen on '\(path)': a file that is no socket is there; move it")
         }
-        do {
-            let probe = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connect(unixDomainSocketPath: path).get()
-            try await probe.close().get()
-        } catch let error as IOError where error.errnoCode == ECONNREFUSED {
+        guard try await isAlive(socket: path) else {
             unlink(path)
             return
         }
         throw ListenError(
             description: "cannot listen on '\(path)': another server is listening there; stop it or choose another path"
         )
+    }
+
+    /// Whether somebody listens on a unix socket.
+    static func isAlive(socket path: String) async throws -> Bool {
+        do {
+            let probe = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path).get()
+            try await probe.close().get()
+            return true
+        } catch let error as IOError where [ECONNREFUSED, ENOENT].contains(error.errnoCode) {
+            return false
+        }
     }
 }
 
@@ -76,7 +98,7 @@ extension Listener: CustomStringConvertible {
         switch self {
         case .descriptor(let descriptor): "descriptor \(descriptor)"
         case .unix(let path): "unix://\(path)"
-        case .tcp(let host, let port): "tcp://\(host):\(port)"
+        case .tcp(let host, let port, _): "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         }
     }
 }

@@ -6,6 +6,7 @@ public import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 public import ServiceLifecycle
 import Synchronization
 
@@ -24,7 +25,12 @@ public final class PluginServer: Service {
         public var bodyLimit = 1 << 20
         /// How long, after the server was told to stop, requests under way may take to end.
         public var drainLimit = Duration.seconds(20)
-        /// Takes over each connection that is open and idle when the server stops.
+        /// How long a TLS handshake may take.
+        public var handshakeLimit = Duration.seconds(10)
+        /// How engines are told of the server; nil to leave that to others.
+        public var announcement: SpecAnnouncement?
+        /// Takes over each connection that is open and idle when the server stops, but for TLS, whose keys do not
+        /// leave the process.
         ///
         /// It is given the descriptor, and owns it: passed on to a later server, a client in the act of sending
         /// notices nothing. Nil closes such connections.
@@ -76,20 +82,37 @@ public final class PluginServer: Service {
     ) async throws -> Announced {
         var channels: [any Channel] = []
         let announced: Announced
+        var written: SpecAnnouncement.Written?
         do {
-            for listener in configuration.listeners { channels.append(try await listener.bind(bootstrap())) }
+            for listener in configuration.listeners {
+                channels.append(try await listener.bind(bootstrap(tls: listener.tls)))
+            }
             for descriptor in configuration.connections { await adopt(descriptor) }
-            listening.withLock { $0 = channels.compactMap(\.localAddress) }
-            announced = try await whenListening(channels.map(\.address))
+            listening.withLock {
+                $0 = zip(configuration.listeners, channels).filter { $0.0.tls == nil }.compactMap(\.1.localAddress)
+            }
+            written = try configuration.announcement?.write(own(channels), logger: logger)
+            announced = try await whenListening(zip(configuration.listeners, channels).map { $1.address(tls: $0.tls) })
         } catch {
+            await written?.takeBack(logger: logger)
             await close(channels)
             throw error
         }
         await untilStopped()
+        // An engine that looks for the plugin from now on is not to be sent to a port that is being closed.
+        await written?.takeBack(logger: logger)
         await stopAccepting(channels)
         await connections.drain(within: configuration.drainLimit)
         await close(channels)
         return announced
+    }
+
+    /// The sockets that the server has bound itself.
+    private func own(_ channels: [any Channel]) -> [SpecAnnouncement.Bound] {
+        zip(configuration.listeners, channels).compactMap { listener, channel in
+            if case .descriptor = listener { return nil }
+            return SpecAnnouncement.Bound(listener: listener, port: channel.localAddress?.port)
+        }
     }
 
     private func untilStopped() async {
@@ -127,10 +150,12 @@ public final class PluginServer: Service {
         if case .unix(let path) = listener { unlink(path) }
     }
 
-    private func bootstrap() -> ServerBootstrap {
+    private func bootstrap(tls: ServerTLS?) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
-            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.set(up: channel) } }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try self.set(up: channel, tls: tls) }
+            }
     }
 
     /// Goes on with a connection of an earlier server.
@@ -144,14 +169,20 @@ public final class PluginServer: Service {
         }
     }
 
-    private func set(up channel: any Channel) throws {
+    private func set(up channel: any Channel, tls: ServerTLS? = nil) throws {
         let arrivals = ArrivalWatcher()
         let handler = HTTPHandler(
             router: router, connections: connections, arrivals: arrivals, caller: Caller(of: channel),
-            bodyLimit: configuration.bodyLimit, logger: logger)
+            isHandedOver: tls == nil, bodyLimit: configuration.bodyLimit, logger: logger)
         // Over a unix socket the kernel tells a client that sends no more from one that is gone.
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
         let pipeline = channel.pipeline.syncOperations
+        if let tls {
+            try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
+            try pipeline.addHandler(
+                HandshakeGuard(
+                    limit: .init(configuration.handshakeLimit), authorities: tls.files.authorities, logger: logger))
+        }
         try pipeline.addHandler(arrivals)
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
@@ -162,10 +193,10 @@ public final class PluginServer: Service {
 
 extension PluginServer {
     /// Whether the server answers a request, made as an engine makes one: over a new connection to its own
-    /// first listening socket.
+    /// first listening socket that speaks no TLS.
     ///
     /// - Parameter limit: How long to wait for the answer.
-    /// - Returns: False also where the server does not listen yet.
+    /// - Returns: False also where the server does not listen yet, or without TLS nowhere.
     public func answers(within limit: Duration) async -> Bool {
         guard let address = listening.withLock(\.first) else { return false }
         return await LivenessProbe.succeeds(at: address, within: limit, on: group)
@@ -173,11 +204,12 @@ extension PluginServer {
 }
 
 extension Channel {
-    fileprivate var address: String {
-        switch localAddress {
+    fileprivate func address(tls: ServerTLS?) -> String {
+        let scheme = tls == nil ? "tcp" : "https"
+        return switch localAddress {
         case .unixDomainSocket: "unix://\(localAddress?.pathname ?? "")"
-        case .v4(let address): "tcp://\(address.host):\(localAddress?.port ?? 0)"
-        case .v6(let address): "tcp://[\(address.host)]:\(localAddress?.port ?? 0)"
+        case .v4: "\(scheme)://\(localAddress?.ipAddress ?? ""):\(localAddress?.port ?? 0)"
+        case .v6: "\(scheme)://[\(localAddress?.ipAddress ?? "")]:\(localAddress?.port ?? 0)"
         case nil: "unknown"
         }
     }

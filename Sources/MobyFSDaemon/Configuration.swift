@@ -12,20 +12,25 @@ package struct Configuration: Hashable, Sendable {
 
     package let dataDirectory: FilePath
     package let runtimeDirectory: FilePath
-    /// The unix socket to bind where none is passed; nil for the default, unless only TCP is wanted.
-    package let socket: FilePath?
-    /// The port of the loopback interface to serve, if any; 0 lets the kernel choose.
-    package let port: Int?
+    /// What to listen on beside sockets that are passed.
+    package let listen: [ListenAddress]
+    /// The certificates for TCP, if TLS is to be spoken there.
+    package let tls: TLSConfiguration?
+    /// Further names that engines know the daemon by.
+    package let names: [ServedName]
     package let specDirectory: FilePath
     package let logLevel: Logger.Level
     /// Each setting as it was given.
     private let values: [Setting: String]
 
     /// A value, and where it is from, for messages.
-    private struct Given {
+    fileprivate struct Given {
         var value: String
         var origin: String
     }
+
+    /// Adresses that take plain TCP from other hosts.
+    var insecure: [ListenAddress] { tls == nil ? listen.filter { !$0.isLocal } : [] }
 
     /// Where a configuration comes from; kept to be read again on a reload.
     package struct Sources: Sendable {
@@ -75,9 +80,29 @@ package struct Configuration: Hashable, Sendable {
             throw ConfigurationError(
                 "\(Setting.runtimeDirectory.rawValue)='\(runtimeDirectory)' is the data folder too: choose another")
         }
-        socket = try read(.socket, "an absolute path", Self.absolutePath)
-        port = try read(.port, "a port: a number up to 65535") {
+        let port = try read(.port, "a port: a number up to 65535") {
             Int($0).flatMap { (0...65535).contains($0) ? $0 : nil }
+        }
+        var listen: [ListenAddress] = []
+        for word in (values[.listen] ?? "").split(whereSeparator: { $0 == "," || $0.isWhitespace }) {
+            listen.append(
+                try given[.listen].refining { () throws(ConfigurationError) in try ListenAddress(String(word)) })
+        }
+        if let port { listen.append(.tcp(host: "127.0.0.1", port: port)) }
+        self.listen = listen
+        tls = try TLSConfiguration(values.compactMapValues { $0.isEmpty ? nil : $0 })
+        let isInsecure = try read(.insecure, "true or false") { Self.truth($0) } ?? false
+        if tls == nil, !isInsecure, let open = listen.first(where: { !$0.isLocal }) {
+            throw ConfigurationError(
+                "'\(open)' would let anybody who reaches it decide over every volume: give certificates "
+                    + "(--tls-cert, --tls-key, --tls-ca; 'mobyfs tls create' makes them), or --insecure if the network "
+                    + "itself keeps others out")
+        }
+        let names = values[.names] ?? ""
+        self.names = try given[.names].refining { () throws(ConfigurationError) in try ServedName.parse(names) }
+        guard !self.names.contains(where: { $0.name == ServedName.main }) else {
+            throw ConfigurationError(
+                "'\(ServedName.main)' is the daemon's own name: give others with \(Setting.names.rawValue)")
         }
         logLevel = try read(.logLevel, "one of \(Self.levels)") { Logger.Level(rawValue: $0.lowercased()) } ?? .info
     }
@@ -94,9 +119,17 @@ package struct Configuration: Hashable, Sendable {
         return values
     }
 
+    private static func truth(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "true", "yes", "1": true
+        case "false", "no", "0", "": false
+        default: nil
+        }
+    }
+
     private static let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
 
-    private static func absolutePath(_ text: String) -> FilePath? {
+    static func absolutePath(_ text: String) -> FilePath? {
         text.utf8.first == UInt8(ascii: "/") ? FilePath(text).lexicallyNormalized() : nil
     }
 
@@ -108,6 +141,19 @@ package struct Configuration: Hashable, Sendable {
         Setting.allCases.filter { values[$0] != old.values[$0] }.map { setting in
             let (before, after) = (old.values[setting] ?? "not set", values[setting] ?? "not set")
             return "\(setting.rawValue): \(before) → \(after)\(setting.isReloadable ? "" : " (at the next start)")"
+        }
+    }
+}
+
+extension Configuration.Given? {
+    /// Runs a parser, and adds to its complaint where the value is from.
+    fileprivate func refining<Value>(
+        _ parse: () throws(ConfigurationError) -> Value
+    ) throws(ConfigurationError) -> Value {
+        do {
+            return try parse()
+        } catch {
+            throw ConfigurationError("\(error) (\(self?.origin ?? "default"))")
         }
     }
 }

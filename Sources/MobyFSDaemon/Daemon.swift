@@ -45,22 +45,20 @@ package struct Daemon: Sendable {
             drivers: [DirectoryDriver(reserved: configuration.ownDirectories)], logger: logger)
         await volumes.load()
 
-        var server = PluginServer.Configuration(listeners: try listeners(configuration, passed))
-        server.connections = passed.filter { !$0.isListening }.map(\.descriptor)
-        if systemd.isPresent {
-            server.handOver = { descriptor in
-                systemd.store(descriptor, name: Self.handedOverName)
-                // The manager has a copy of its own by now.
-                try? FileDescriptor(rawValue: descriptor).close()
-            }
-        }
-        let pluginServer = PluginServer(
-            server, subsystems: [VolumeSubsystem(MobyFSPlugin(volumes: volumes, logger: logger))], logger: logger)
+        for name in configuration.names { try await check(name, volumes) }
+        let tls = try configuration.tls.map { try loadCertificates($0.serverFiles) }
+        var handOver: (@Sendable (CInt) -> Void)?
+        if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
+        let plan = Servers(
+            configuration: configuration, tls: tls, volumes: volumes, passed: passed, handOver: handOver,
+            logger: logger)
+        let servers = try plan.make()
+        let status = StatusLine(volumes: volumes, tls: tls, insecure: configuration.insecure)
         let announcement = Announcement(
-            configuration: configuration, systemd: systemd, volumes: volumes, logger: logger)
+            configuration: configuration, systemd: systemd, volumes: volumes, status: status, logger: logger)
         let services: [any Service] = [
             ServingService(
-                server: pluginServer, announcement: announcement,
+                servers: servers, announcement: announcement,
                 takenOver: { systemd.removeStored(name: Self.handedOverName) },
                 stopped: {
                     // What was handed over is with the manager before this process ends.
@@ -72,10 +70,11 @@ package struct Daemon: Sendable {
                 }),
             HousekeepingService(volumes: volumes),
             TrashService(volumes: volumes),
-            StatusService(systemd: systemd, volumes: volumes),
-            WatchdogService(systemd: systemd, server: pluginServer, logger: logger),
+            StatusService(systemd: systemd, volumes: volumes, status: status),
+            CertificateService(tls: tls, systemd: systemd, status: status, logger: logger),
+            WatchdogService(systemd: systemd, server: servers[0], logger: logger),
             ReloadService(
-                sources: sources, configuration: configuration, log: log, systemd: systemd, volumes: volumes,
+                sources: sources, configuration: configuration, log: log, systemd: systemd, tls: tls, status: status,
                 logger: logger),
         ]
         let group = ServiceGroupConfiguration(
@@ -104,15 +103,26 @@ package struct Daemon: Sendable {
         }
     }
 
-    /// Sockets that were passed; else the unix socket, unless only a port was asked for; and the port.
-    private func listeners(_ configuration: Configuration, _ passed: [PassedSocket]) throws -> [Listener] {
-        var listeners = passed.filter(\.isListening).map { Listener.descriptor($0.descriptor) }
-        if listeners.isEmpty, configuration.socket != nil || configuration.port == nil {
-            let path = configuration.socket ?? configuration.runtimeDirectory.appending("mobyfs.sock")
-            try Directories.create(path.removingLastComponent(), mode: 0o755)
-            listeners.append(.unix(path: path.string))
+    private func loadCertificates(_ files: ServerTLS.Files) throws(ConfigurationError) -> ServerTLS {
+        do {
+            return try ServerTLS(files)
+        } catch {
+            throw ConfigurationError("TLS: \(error)")
         }
-        if let port = configuration.port { listeners.append(.tcp(host: "127.0.0.1", port: port)) }
-        return listeners
+    }
+
+    /// Makes sure that volumes can be created with the options of a further name.
+    private func check(_ name: ServedName, _ volumes: VolumeManager) async throws {
+        do {
+            try await volumes.check(name.defaults)
+        } catch let error as VolumeError {
+            throw ConfigurationError("\(Setting.names.rawValue), options of '\(name.name)': \(error.message)")
+        }
+    }
+
+    private static func handOver(_ descriptor: CInt, to systemd: ServiceManager) {
+        systemd.store(descriptor, name: handedOverName)
+        // The manager has a copy of its own by now.
+        try? FileDescriptor(rawValue: descriptor).close()
     }
 }

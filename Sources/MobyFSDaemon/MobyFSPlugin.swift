@@ -9,6 +9,12 @@ import SystemPackage
 /// The volume manager, seen as a plugin by the engine.
 struct MobyFSPlugin: VolumePlugin {
     let volumes: VolumeManager
+    /// The name that engines know it by; nil for the daemon's own.
+    let name: String?
+    /// All names but the daemon's own.
+    let furtherNames: Set<String>
+    /// The options that volumes get unless asked otherwise.
+    let defaults: [String: String]
     let logger: Logger
 
     var scope: VolumeScope { .local }
@@ -19,7 +25,9 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func create(_ name: String, options: [String: String]?) async throws {
-        try await logging("create", name) { try await volumes.create(name, options: options) }
+        try await logging("create", name) {
+            try await volumes.create(name, options: options, defaults: defaults, plugin: self.name)
+        }
     }
 
     func remove(_ name: String) async throws {
@@ -44,7 +52,17 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func list() throws -> [VolumeInfo] {
-        try volumes.describeAll().map { VolumeInfo($0) }
+        try volumes.describeAll().filter(isListed).map { VolumeInfo($0) }
+    }
+
+    /// Whether an engine that asks by this name is told of a volume.
+    ///
+    /// Each volume is listed under one name, or engines would hide it under all but one of them: that by which it was
+    /// created, and the daemon's own once that one is served no more. Asked for itself, it is there by any name.
+    private func isListed(_ description: VolumeDescription) -> Bool {
+        let creator = description.volume?.plugin
+        if let name { return creator == name }
+        return creator.map { !furtherNames.contains($0) } ?? true
     }
 
     /// Notes what an engine was refused: it tells its user, but nobody later.

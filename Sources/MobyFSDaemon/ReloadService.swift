@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DockerPluginServer
 import Logging
-import MobyFSVolumes
+import MobyFSHost
 import ServiceLifecycle
 import Systemd
 import UnixSignals
@@ -12,13 +13,15 @@ struct ReloadService: Service {
     let configuration: Configuration
     let log: DaemonLog
     let systemd: ServiceManager
-    let volumes: VolumeManager
+    let tls: ServerTLS?
+    let status: StatusLine
     let logger: Logger
 
     func run() async throws {
         var current = configuration
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             systemd.reloading()
+            if let tls { await CertificateService.reload(tls, logger) }
             current = reload(current)
         }
     }
@@ -32,11 +35,11 @@ struct ReloadService: Service {
             logger.notice(
                 "configuration reloaded",
                 metadata: ["changes": "\(changes.isEmpty ? "none" : changes.joined(separator: "; "))"])
-            systemd.ready(status: volumes.statusLine)
+            systemd.ready(status: status.description)
             return new
         } catch {
             logger.error("the configuration makes no sense; the old one stays", metadata: ["error": "\(error)"])
-            systemd.ready(status: "\(volumes.statusLine); reload failed: \(error)")
+            systemd.ready(status: "\(status); reload failed: \(error)")
             return current
         }
     }

@@ -6,29 +6,6 @@ import MobyFSVolumes
 import ServiceLifecycle
 import Systemd
 
-/// Serves the engine.
-struct ServingService: Service {
-    let server: PluginServer
-    let announcement: Announcement
-    /// Called when connections of the process before are taken over.
-    let takenOver: @Sendable () -> Void
-    /// Called when nothing is served any more.
-    let stopped: @Sendable () async -> Void
-
-    func run() async throws {
-        let written = try await withGracefulShutdownHandler {
-            try await server.run { addresses in
-                takenOver()
-                return try announcement.serving(on: addresses)
-            }
-        } onGracefulShutdown: {
-            announcement.systemd.stopping()
-        }
-        announcement.stopped(written)
-        await stopped()
-    }
-}
-
 /// Finds out now and then which holders are gone, and whether a pool that was not there is back.
 struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
@@ -60,12 +37,13 @@ struct TrashService: Service {
 struct StatusService: Service {
     let systemd: ServiceManager
     let volumes: VolumeManager
+    let status: StatusLine
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var last = ""
             for await _ in volumes.changeEvents {
-                let line = volumes.statusLine
+                let line = status.description
                 if line != last { systemd.status(line) }
                 last = line
                 // A burst of changes is told once. Cancelled at the end.

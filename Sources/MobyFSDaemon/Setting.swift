@@ -4,8 +4,15 @@
 package enum Setting: String, CaseIterable, Sendable {
     case dataDirectory = "MOBYFS_DATA_DIR"
     case runtimeDirectory = "MOBYFS_RUNTIME_DIR"
-    case socket = "MOBYFS_SOCKET"
+    case listen = "MOBYFS_LISTEN"
     case port = "MOBYFS_PORT"
+    case tlsCertificate = "MOBYFS_TLS_CERT"
+    case tlsKey = "MOBYFS_TLS_KEY"
+    case tlsAuthorities = "MOBYFS_TLS_CA"
+    case tlsClientCertificate = "MOBYFS_TLS_CLIENT_CERT"
+    case tlsClientKey = "MOBYFS_TLS_CLIENT_KEY"
+    case insecure = "MOBYFS_INSECURE"
+    case names = "MOBYFS_NAMES"
     case specDirectory = "MOBYFS_SPEC_DIR"
     case logLevel = "MOBYFS_LOG_LEVEL"
 
@@ -19,7 +26,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .runtimeDirectory: "/run/mobyfs"
         case .specDirectory: "/etc/docker/plugins"
         case .logLevel: "info"
-        case .socket, .port: nil
+        default: nil
         }
     }
 

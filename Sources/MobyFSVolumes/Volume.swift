@@ -11,6 +11,8 @@ package struct Volume: Hashable, Sendable {
     package var createdAt: Date
     /// What the driver said when it created the volume, for its own use.
     package var state: [String: String]
+    /// The further name of the daemon by which it was created; nil for the daemon's own.
+    package var plugin: String?
     /// Whether it took up data that an earlier volume of this name had left.
     package var isAdopted = false
     /// Set when the volume was removed and its data kept for a later volume of this name.

@@ -161,8 +161,12 @@ package final class VolumeManager: Sendable {
     /// - Parameters:
     ///   - name: Any text; it is checked.
     ///   - options: What the user gave. Nil, from `docker run -v`, is content with whatever exists.
+    ///   - defaults: Options that count where the user gave none of that name.
+    ///   - plugin: The further name of the daemon by which it is asked; nil for the daemon's own.
     /// - Throws: ``VolumeError``; nothing is left behind.
-    package func create(_ name: String, options: [String: String]?) async throws {
+    package func create(
+        _ name: String, options: [String: String]?, defaults: [String: String] = [:], plugin: String? = nil
+    ) async throws {
         let name = try VolumeName(name)
         try await locks.withLock(name) {
             try await self.requirePool()
@@ -170,7 +174,7 @@ package final class VolumeManager: Sendable {
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {
                 guard let options else { return }
-                return try await self.compare(volume, with: options)
+                return try await self.compare(volume, with: options.merging(defaults) { given, _ in given })
             }
             let kept = existing?.volume
             if options == nil, var volume = kept {
@@ -178,7 +182,9 @@ package final class VolumeManager: Sendable {
                 volume.removedAt = nil
                 return try await self.create(volume, over: kept)
             }
-            let wish = try await BlockingWork.run { try self.wish(name, options ?? [:]) }
+            let given = (options ?? [:]).merging(defaults) { given, _ in given }
+            var wish = try await BlockingWork.run { try self.wish(name, given) }
+            wish.plugin = plugin
             try await self.create(wish, over: kept)
         }
     }
@@ -191,6 +197,14 @@ package final class VolumeManager: Sendable {
         let options = try VolumeOptions(given, for: driver.info)
         try driver.check(options)
         return Volume(name: name, driver: driver.info.name, options: options)
+    }
+
+    /// Checks options without creating anything.
+    ///
+    /// - Throws: ``VolumeError`` with code `invalidArgument`.
+    package func check(_ options: [String: String]) async throws {
+        let name = try VolumeName("check")
+        _ = try await BlockingWork.run { try self.wish(name, options) }
     }
 
     private func compare(_ volume: Volume, with given: [String: String]) async throws {

@@ -30,6 +30,7 @@ package struct VolumeRecord: Codable {
     var options: [String: String]
     var createdAt: Date
     var state: [String: String]?
+    var plugin: String?
     var adopted: Bool?
     var removedAt: Date?
 
@@ -39,7 +40,8 @@ package struct VolumeRecord: Codable {
         let record = VolumeRecord(
             version: currentVersion, name: volume.name.description, driver: volume.driver,
             options: volume.options.values, createdAt: volume.createdAt,
-            state: volume.state.isEmpty ? nil : volume.state, adopted: volume.isAdopted ? true : nil,
+            state: volume.state.isEmpty ? nil : volume.state, plugin: volume.plugin,
+            adopted: volume.isAdopted ? true : nil,
             removedAt: volume.removedAt)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -65,6 +67,7 @@ package struct VolumeRecord: Codable {
             var volume = Volume(
                 name: name, driver: record.driver, options: VolumeOptions(checked: record.options),
                 createdAt: record.createdAt, state: record.state ?? [:])
+            volume.plugin = record.plugin
             volume.isAdopted = record.adopted ?? false
             volume.removedAt = record.removedAt
             return volume

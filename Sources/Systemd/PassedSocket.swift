@@ -12,6 +12,20 @@ public struct PassedSocket: Hashable, Sendable {
     /// Whether it is a stream socket that listens; a connection otherwise.
     public let isListening: Bool
 
+    /// The path of the unix socket that it is, or that the connection came in by; nil for any other.
+    public var path: String? {
+        var address = sockaddr_un()
+        var size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        guard result == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+        let path = withUnsafeBytes(of: &address.sun_path) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return path.isEmpty ? nil : path
+    }
+
     /// Takes the descriptors passed to this process: sockets of its socket units, and what it stored with
     /// ``ServiceManager/store(_:name:)`` before it was restarted.
     ///

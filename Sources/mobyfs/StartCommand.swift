@@ -10,7 +10,9 @@ struct StartCommand: AsyncParsableCommand {
         commandName: "start",
         abstract: "Run the daemon in the foreground.",
         discussion: """
-            Sockets that systemd passes are served. Without any, mobyfs binds --socket itself.
+            Sockets that systemd passes are served, and every --listen beside them. Without any of these, mobyfs \
+            listens on mobyfs.sock in --runtime-dir. On TCP it speaks TLS once --tls-cert, --tls-key and --tls-ca are \
+            given ("mobyfs tls create" makes all three); then a client has to show a certificate too.
 
             Every option but --config can also be set in the environment (MOBYFS_DATA_DIR and so on) and in the \
             configuration file. An option counts before the environment, and that before the file.
@@ -25,11 +27,35 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "Where it is kept who holds which volume. (default: \(Setting.runtimeDirectory.defaultValue ?? ""))")
     var runtimeDir: String?
 
-    @Option(help: "The unix socket to serve. (default: mobyfs.sock in --runtime-dir, unless --port is given)")
-    var socket: String?
+    @Option(help: "Serve this address, unix:///PATH or tcp://HOST:PORT; engines are told of the last. (repeatable)")
+    var listen: [String] = []
 
-    @Option(name: .shortAndLong, help: "Serve plain TCP on this port of 127.0.0.1, and tell engines by a spec file.")
+    @Option(name: .shortAndLong, help: "The same as --listen tcp://127.0.0.1:PORT.")
     var port: String?
+
+    @Option(help: "The certificate to show on TCP, a PEM file.")
+    var tlsCert: String?
+
+    @Option(help: "Its key, a PEM file.")
+    var tlsKey: String?
+
+    @Option(help: "The authorities that client certificates must be from, a PEM file.")
+    var tlsCa: String?
+
+    @Option(help: "The certificate that engines of this host are to show, for the spec file.")
+    var tlsClientCert: String?
+
+    @Option(help: "Its key, for the spec file.")
+    var tlsClientKey: String?
+
+    @Flag(help: "Allow plain TCP on an address that other hosts can reach.")
+    var insecure = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Go by this name as well: NAME or 'NAME: OPTION=VALUE …'. (repeatable)",
+            discussion: "It gets a socket and a spec file of its own, and the options for its volumes."))
+    var name: [String] = []
 
     @Option(help: "Where the spec file goes. (default: \(Setting.specDirectory.defaultValue ?? ""))")
     var specDir: String?
@@ -39,15 +65,22 @@ struct StartCommand: AsyncParsableCommand {
 
     func run() async throws {
         var flags: [Setting: String] = [:]
-        flags[.dataDirectory] = dataDir.map(absolute)
-        flags[.runtimeDirectory] = runtimeDir.map(absolute)
-        flags[.socket] = socket.map(absolute)
+        flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
+        flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)
+        if !listen.isEmpty { flags[.listen] = listen.joined(separator: " ") }
         flags[.port] = port
-        flags[.specDirectory] = specDir.map(absolute)
+        flags[.tlsCertificate] = tlsCert.map(AbsolutePath.of)
+        flags[.tlsKey] = tlsKey.map(AbsolutePath.of)
+        flags[.tlsAuthorities] = tlsCa.map(AbsolutePath.of)
+        flags[.tlsClientCertificate] = tlsClientCert.map(AbsolutePath.of)
+        flags[.tlsClientKey] = tlsClientKey.map(AbsolutePath.of)
+        if insecure { flags[.insecure] = "true" }
+        if !name.isEmpty { flags[.names] = name.joined(separator: ";") }
+        flags[.specDirectory] = specDir.map(AbsolutePath.of)
         flags[.logLevel] = logLevel
         let sources = Configuration.Sources(
             flags: flags, environment: ProcessInfo.processInfo.environment,
-            file: config.map { FilePath(absolute($0)) })
+            file: config.map { FilePath(AbsolutePath.of($0)) })
         do {
             try await Daemon(sources).run()
         } catch let error as ConfigurationError {
@@ -55,11 +88,5 @@ struct StartCommand: AsyncParsableCommand {
             _ = try? FileDescriptor.standardError.writeAll("mobyfs: \(error)\n".utf8)  // a closed stderr hears nothing
             throw ExitCode.validationFailure
         }
-    }
-
-    /// A path on the command line counts from where the user is.
-    private func absolute(_ path: String) -> String {
-        guard !path.isEmpty, !path.hasPrefix("/") else { return path }
-        return FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path)).string
     }
 }

@@ -1,48 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DockerPlugin
 import DockerPluginDiscovery
 import MobyFSTesting
 import SystemPackage
 import Testing
 
 @Suite struct SpecFileTests {
-    private let address = "unix:///run/x.sock"
+    private let socket = PluginEndpoint(PluginAddress(socket: "/run/x.sock"))
+
+    private func tcp(_ port: Int) throws -> PluginEndpoint {
+        PluginEndpoint(try PluginAddress("tcp://127.0.0.1:\(port)"))
+    }
 
     @Test func writesOneLineAndRemovesIt() async throws {
         try await withTemporaryDirectory { root in
             let file = SpecFile(name: "x", directory: root.appending("docker/plugins").string)
-            let path = FilePath(file.path)
-            #expect(try file.address() == nil)
-            try file.write(address: address)
-            #expect(try path.text == "\(address)\n")
+            let path = FilePath(file.path(.spec))
+            #expect(try file.addressOfOurs() == nil)
+            try file.write(socket)
+            #expect(try path.text == "unix:///run/x.sock\n")
             #expect(path.attributes.mode == 0o644)
-            try file.write(address: address)
+            try file.write(socket)
             // A later address of ours replaces an earlier one.
-            try file.write(address: "tcp://127.0.0.1:1")
-            #expect(try file.address() == "tcp://127.0.0.1:1")
-            #expect(try file.remove())
+            try file.write(tcp(1))
+            #expect(try file.addressOfOurs() == "tcp://127.0.0.1:1")
+            #expect(try file.remove() == [path.string])
             #expect(!path.exists)
-            #expect(try !file.remove())
+            #expect(try file.remove().isEmpty)
         }
     }
 
-    @Test func leavesAFileOfSomebodyElseAlone() async throws {
+    @Test func writesJSONForTLSAndTakesTheOtherFormAway() async throws {
         try await withTemporaryDirectory { root in
             let file = SpecFile(name: "x", directory: root.string)
-            try FilePath(file.path).write("tcp://elsewhere:1\n")
-            #expect(throws: SpecFileError.self) { try file.write(address: address) }
-            #expect(try !file.remove())
-            #expect(try !file.remove(address: address))
-            #expect(try file.address() == "tcp://elsewhere:1")
+            try file.write(socket)
+            let tls = SpecTLS(caFile: "/ca.pem", certFile: "/cert.pem", keyFile: "/a \"key\".pem")
+            #expect(try file.write(PluginEndpoint(PluginAddress("https://h:1"), tls: tls)) == .json)
+            #expect(!FilePath(file.path(.spec)).exists, "engines would take the .spec first")
+            let written = try JSONValue(parsing: Array(FilePath(file.path(.json)).text.utf8))
+            #expect(written["Name"] == "x")
+            #expect(written["Addr"] == "https://h:1")
+            #expect(
+                written["TLSConfig"] == [
+                    "CAFile": "/ca.pem", "CertFile": "/cert.pem", "KeyFile": "/a \"key\".pem",
+                    "InsecureSkipVerify": false,
+                ])
+            try file.write(socket)
+            #expect(!FilePath(file.path(.json)).exists)
+            #expect(try file.addressOfOurs() == "unix:///run/x.sock")
+        }
+    }
+
+    @Test(arguments: SpecFile.Form.allCases)
+    func leavesAFileOfSomebodyElseAlone(form: SpecFile.Form) async throws {
+        try await withTemporaryDirectory { root in
+            let file = SpecFile(name: "x", directory: root.string)
+            let path = FilePath(file.path(form))
+            try path.write("tcp://elsewhere:1\n")
+            let https = PluginEndpoint(try PluginAddress("https://h:1"))
+            #expect(throws: SpecFileError.self) { try file.write(https) }
+            #expect(try file.remove().isEmpty)
+            #expect(try file.remove(saying: socket).isEmpty)
+            #expect(try path.text == "tcp://elsewhere:1\n")
+            #expect(try file.write(https, replacingOthers: true) == .json)
+            #expect(try file.addressOfOurs() == "https://h:1")
+        }
+    }
+
+    /// Engines read it only where there is no `.spec`.
+    @Test func aJSONOfSomebodyElseIsNotInTheWayOfASpec() async throws {
+        try await withTemporaryDirectory { root in
+            let file = SpecFile(name: "x", directory: root.string)
+            try FilePath(file.path(.json)).write("{}")
+            try file.write(socket)
+            #expect(try FilePath(file.path(.json)).text == "{}")
+            #expect(try file.remove() == [file.path(.spec)])
         }
     }
 
     @Test func leavesOursAloneOnceItSaysSomethingElse() async throws {
         try await withTemporaryDirectory { root in
             let file = SpecFile(name: "x", directory: root.string)
-            try file.write(address: "tcp://127.0.0.1:1")
-            #expect(try !file.remove(address: address))
-            #expect(try file.address() == "tcp://127.0.0.1:1")
+            try file.write(tcp(1))
+            #expect(try file.remove(saying: socket).isEmpty)
+            #expect(try file.addressOfOurs() == "tcp://127.0.0.1:1")
+            // Edited since, it is somebody else's.
+            try FilePath(file.path(.spec)).write("tcp://127.0.0.1:2\n")
+            #expect(try file.remove().isEmpty)
+            #expect(try file.remove(includingOthers: true) == [file.path(.spec)])
         }
     }
 }

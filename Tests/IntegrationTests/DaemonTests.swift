@@ -27,7 +27,7 @@ import Testing
         try await withTemporaryDirectory { root in
             try await withDaemon(in: root) { first in
                 let second = try await runToEnd(
-                    ["start"] + RunningDaemon.arguments(in: root).dropFirst() + ["--socket", "\(root)/2.sock"])
+                    ["start"] + RunningDaemon.arguments(in: root).dropFirst() + ["--listen", "unix://\(root)/2.sock"])
                 #expect(second.status != 0)
                 #expect(
                     second.output.contains("process \(first.processID) serves volumes with '\(root)/data' already"))
@@ -106,7 +106,7 @@ import Testing
                 let second = try await runToEnd([
                     "start", "--config", "/dev/null", "--data-dir", "\(root)/other", "--runtime-dir",
                     first.runtime.string,
-                    "--socket", "\(root)/2.sock",
+                    "--listen", "unix://\(root)/2.sock",
                 ])
                 #expect(second.status != 0)
                 #expect(second.output.contains("choose another folder with --runtime-dir"))
@@ -157,8 +157,9 @@ import Testing
         (["--help"], 0, "USAGE: mobyfs"), (["--version"], 0, "0."), (["start", "--help"], 0, "--data-dir"),
         (["start", "--log-level", "loud"], 64, "MOBYFS_LOG_LEVEL='loud' (command line) is not one of"),
         (["start", "--port", "high"], 64, "MOBYFS_PORT='high' (command line) is not a port"),
-        (["start", "--sokcet", "x"], 64, "--socket"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
-        (["spec", "write", "--address", "/run/x.sock"], 64, "neither unix:///PATH nor tcp://HOST:PORT"),
+        (["start", "--lisen", "x"], 64, "--listen"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
+        (["spec", "write", "--address", "/run/x.sock"], 64, "'/run/x.sock' has no scheme"),
+        (["spec", "write", "--address", "https://h:1", "--tls-cert", "c"], 64, "needs --tls-key"),
         (["spec", "write", "--name", "a/b"], 64, "is no name for a plugin"),
     ])
     func saysHowItIsUsed(arguments: [String], status: Int32, text: String) async throws {

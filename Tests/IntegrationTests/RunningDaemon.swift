@@ -83,8 +83,8 @@ func withDaemon<Result: Sendable>(
 ) async throws -> Result {
     var command = launcher + [RunningDaemon.binary.string] + RunningDaemon.arguments(in: root) + arguments
     let isActivated = launcher.first?.hasSuffix("socket-activate") == true
-    if !isActivated, !arguments.contains("--port") {
-        command += ["--socket", "\(root)/s.sock"]
+    if !isActivated, !arguments.contains("--port"), !arguments.contains("--listen") {
+        command += ["--listen", "unix://\(root)/s.sock"]
     }
     let program = command.removeFirst()
     var variables: [Environment.Key: String?] = [:]

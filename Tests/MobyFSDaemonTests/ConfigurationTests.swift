@@ -24,8 +24,9 @@ import Testing
         #expect(defaults.runtimeDirectory == "/run/mobyfs")
         #expect(defaults.specDirectory == "/etc/docker/plugins")
         #expect(defaults.logLevel == .info)
-        #expect(defaults.port == nil)
-        #expect(defaults.socket == nil)
+        #expect(defaults.listen.isEmpty)
+        #expect(defaults.tls == nil)
+        #expect(defaults.names.isEmpty)
     }
 
     @Test func countsFlagsBeforeEnvironmentBeforeFile() async throws {
@@ -45,6 +46,19 @@ import Testing
         ("MOBYFS_PORT=99999", "mobyfs.env) is not a port"), ("MOBYFS_PORT=http", "MOBYFS_PORT='http' ("),
         ("MOBYFS_LOG_LEVEL=inof", "is not one of trace, debug, info"), ("MOBYFS_DATA_DIR=\"/x", "has no end"),
         ("PATH=/bin", "unknown setting 'PATH'"),
+        ("MOBYFS_LISTEN=/run/x.sock", "'/run/x.sock' has no scheme"),
+        ("MOBYFS_LISTEN=unix://run/x.sock", "two slashes"),
+        ("MOBYFS_LISTEN=localhost:8080", "'localhost:8080' has no host"),
+        ("MOBYFS_LISTEN=127.0.0.1:8080", "has no scheme"),
+        ("MOBYFS_LISTEN=tcp://127.0.0.1:99999", "'99999' in 'tcp://127.0.0.1:99999' is not a port"),
+        ("MOBYFS_LISTEN=tcp://127.0.0.1:1/prefix", "drop the path '/prefix'"),
+        ("MOBYFS_LISTEN=https://127.0.0.1:1", "MOBYFS_TLS_CERT"),
+        ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "--insecure"), ("MOBYFS_LISTEN=tcp://localhost.evil:1", "--insecure"),
+        ("MOBYFS_INSECURE=perhaps", "is not true or false"), ("MOBYFS_TLS_CERT=/c", "MOBYFS_TLS_KEY is not set"),
+        ("MOBYFS_TLS_CLIENT_KEY=/c", "MOBYFS_TLS_CERT is not set"), ("MOBYFS_NAMES=a/b", "is no name for a plugin"),
+        ("MOBYFS_NAMES=mobyfs", "the daemon's own name"), ("MOBYFS_NAMES=a;a", "given twice"),
+        ("MOBYFS_NAMES=a uid=1", "write 'a: OPTION=VALUE'"), ("MOBYFS_NAMES=a: =1", "'=1' after the name 'a'"),
+        ("MOBYFS_NAMES=a: x=\"1", "has no end"),
     ])
     func refusesAFileThatMakesNoSense(line: String, complaint: String) async {
         let error = await #expect(throws: ConfigurationError.self) { try await configuration(file: "\n\(line)\n") }
@@ -55,6 +69,29 @@ import Testing
         await #expect(throws: ConfigurationError.self) {
             try await configuration(flags: [.dataDirectory: "/x", .runtimeDirectory: "/x/"])
         }
+    }
+
+    @Test func takesAnyNumberOfAddressesAndThePortBehindThem() async throws {
+        let read = try await configuration(
+            file: "MOBYFS_LISTEN=unix:///run/../run/x.sock, tcp://[::1]:2\nMOBYFS_PORT=0\n")
+        #expect(
+            read.listen == [.unix("/run/x.sock"), .tcp(host: "::1", port: 2), .tcp(host: "127.0.0.1", port: 0)])
+    }
+
+    @Test func takesPlainTCPFromAnywhereOnlyIfToldSo() async throws {
+        let address = "MOBYFS_LISTEN=tcp://0.0.0.0:1\n"
+        #expect(try await configuration(file: address + "MOBYFS_INSECURE=yes").listen.count == 1)
+        let tls = "MOBYFS_TLS_CERT=/c\nMOBYFS_TLS_KEY=/k\nMOBYFS_TLS_CA=/a\n"
+        #expect(try await configuration(file: address + tls).tls?.certificate == "/c")
+    }
+
+    @Test func readsNamesWithOptionsAndQuotes() async throws {
+        let names = try await configuration(
+            file: #"MOBYFS_NAMES=local-persist; scratch: on-remove=trash mountpoint="/a \"b\"; c" mode="#
+        ).names
+        #expect(names.map(\.name) == ["local-persist", "scratch"])
+        #expect(names.first?.defaults.isEmpty == true)
+        #expect(names.last?.defaults == ["on-remove": "trash", "mountpoint": #"/a "b"; c"#, "mode": ""])
     }
 
     @Test func refusesAnUnknownVariable() async {

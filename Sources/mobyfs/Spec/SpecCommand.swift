@@ -9,7 +9,7 @@ import SystemPackage
 struct SpecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "spec",
-        abstract: "Write or remove the file by which engines find the daemon.",
+        abstract: "Write, show or remove the file by which engines find a plugin.",
         subcommands: [Write.self, Remove.self])
 
     /// Which file, and what it says.
@@ -28,7 +28,7 @@ struct SpecCommand: ParsableCommand {
 
         /// The file that is meant.
         func file() throws -> SpecFile {
-            if let specDir { return SpecFile(name: name, directory: specDir) }
+            if let specDir { return SpecFile(name: name, directory: AbsolutePath.of(specDir)) }
             let sources = Configuration.Sources(
                 flags: [:], environment: ProcessInfo.processInfo.environment, file: nil)
             return SpecFile(name: name, directory: try Configuration(from: sources).specDirectory.string)

@@ -13,13 +13,20 @@ extension SpecCommand {
         @Option(help: "Remove it only if it says this address.")
         var address: String?
 
+        @Flag(help: "Remove a file that mobyfs did not write, too.")
+        var force = false
+
         func run() throws {
             let file = try options.file()
             if let address {
-                try file.remove(address: address)
-            } else if try !file.remove() {
+                if try file.addressOfOurs() == address {
+                    try file.remove()
+                } else {
+                    try file.remove(saying: PluginEndpoint(PluginAddress(address)))
+                }
+            } else if try file.remove(includingOthers: force).isEmpty {
                 // Where the file system does not tell who wrote a file, the address does.
-                try file.remove(address: SpecCommand.defaultAddress)
+                try file.remove(saying: PluginEndpoint(PluginAddress(SpecCommand.defaultAddress)))
             }
         }
     }

@@ -6,23 +6,25 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Write: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write the spec file, unless one is there that mobyfs did not write.")
+            abstract: "Write the spec file, unless one is there that mobyfs did not write.",
+            discussion: """
+                For unix:///PATH and tcp://HOST:PORT it is NAME.spec, for https://HOST:PORT NAME.json with what \
+                engines need for TLS.
+                """)
 
         @OptionGroup var options: Options
 
-        @Option(help: "Where the daemon listens.")
+        @Option(help: "Where the plugin listens: unix:///PATH, tcp://HOST:PORT or https://HOST:PORT.")
         var address = SpecCommand.defaultAddress
 
-        func validate() throws {
-            guard address.hasPrefix("unix:///") || address.hasPrefix("tcp://"),
-                !address.contains(where: \.isWhitespace)
-            else {
-                throw ValidationError("--address '\(address)' is neither unix:///PATH nor tcp://HOST:PORT")
-            }
-        }
+        @OptionGroup var tls: TLSOptions
+
+        @Flag(help: "Replace a file that mobyfs did not write.")
+        var force = false
 
         func run() throws {
-            try options.file().write(address: address)
+            let endpoint = try tls.endpoint(at: address)
+            try options.file().write(endpoint, replacingOthers: force)
         }
     }
 }

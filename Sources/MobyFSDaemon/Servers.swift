@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import DockerPluginDiscovery
+import DockerPluginServer
+import Logging
+import MobyFSHost
+import MobyFSVolumes
+import SystemPackage
+import Systemd
+
+/// Makes the servers of the daemon: one for its own name, and one for each further name.
+struct Servers: Sendable {
+    /// The folder that engines search for sockets by themselves.
+    private static let engineSocketDirectory: FilePath = "/run/docker/plugins"
+
+    let configuration: Configuration
+    let tls: ServerTLS?
+    let volumes: VolumeManager
+    let passed: [PassedSocket]
+    /// Takes over idle connections when the daemon stops; see ``PluginServer/Configuration/handOver``.
+    let handOver: (@Sendable (CInt) -> Void)?
+    let logger: Logger
+
+    /// The servers, that of the daemon's own name first.
+    func make() throws -> [PluginServer] {
+        var servers = [try main()]
+        for name in configuration.names { servers.append(try server(for: name)) }
+        return servers
+    }
+
+    /// Serves sockets that were passed, and what is configured; without any of these the default socket.
+    private func main() throws -> PluginServer {
+        var listeners = listeningSockets { !isAlias($0) }
+        for address in configuration.listen { listeners.append(try listener(address)) }
+        if listeners.isEmpty {
+            listeners = [try listener(.unix(configuration.runtimeDirectory.appending("mobyfs.sock")))]
+        }
+        return server(
+            listeners, connections: connections { path in !configuration.names.contains { socket(of: $0) == path } },
+            announcement: mainAnnouncement,
+            plugin: plugin(name: nil))
+    }
+
+    private func server(for name: ServedName) throws -> PluginServer {
+        var listeners = listeningSockets { $0.name == name.name }
+        let isPassed = !listeners.isEmpty
+        if !isPassed { listeners = [try listener(.unix(ownSocket(of: name)))] }
+        let file = SpecFile(name: name.name, directory: configuration.specDirectory.string)
+        return server(
+            listeners, connections: connections { $0 == socket(of: name) },
+            announcement: isPassed ? nil : SpecAnnouncement(file),
+            plugin: plugin(name: name.name, defaults: name.defaults))
+    }
+
+    private func server(
+        _ listeners: [Listener], connections: [CInt], announcement: SpecAnnouncement?, plugin: MobyFSPlugin
+    ) -> PluginServer {
+        var server = PluginServer.Configuration(listeners: listeners)
+        server.connections = connections
+        server.announcement = announcement
+        server.handOver = handOver
+        return PluginServer(server, subsystems: [VolumeSubsystem(plugin)], logger: logger)
+    }
+
+    private func plugin(name: String?, defaults: [String: String] = [:]) -> MobyFSPlugin {
+        MobyFSPlugin(
+            volumes: volumes, name: name, furtherNames: Set(configuration.names.map(\.name)), defaults: defaults,
+            logger: logger)
+    }
+
+    private func listener(_ address: ListenAddress) throws -> Listener {
+        switch address {
+        case .tcp(let host, let port): return .tcp(host: host, port: port, tls: tls)
+        case .unix(let path):
+            try Directories.create(path.removingLastComponent(), mode: 0o755)
+            return .unix(path: path.string)
+        }
+    }
+}
+
+// MARK: - Sockets that were passed
+
+extension Servers {
+    private func isAlias(_ socket: PassedSocket) -> Bool {
+        configuration.names.contains { $0.name == socket.name }
+    }
+
+    private func listeningSockets(_ isWanted: (PassedSocket) -> Bool) -> [Listener] {
+        passed.filter { $0.isListening && isWanted($0) }.map { .descriptor($0.descriptor) }
+    }
+
+    /// Connections of the process before, by the socket that they came in by.
+    private func connections(_ isWanted: (String?) -> Bool) -> [CInt] {
+        passed.filter { !$0.isListening && isWanted($0.path) }.map(\.descriptor)
+    }
+
+    /// The socket that a further name is served on.
+    private func socket(of name: ServedName) -> String? {
+        let given = passed.first { $0.isListening && $0.name == name.name }
+        return given.map(\.path) ?? ownSocket(of: name).string
+    }
+
+    private func ownSocket(of name: ServedName) -> FilePath {
+        configuration.runtimeDirectory.appending("\(name.name).sock")
+    }
+}
+
+// MARK: - How engines are told
+
+extension Servers {
+    /// Tells of the last address that was configured, unless engines find it by themselves or could not use it.
+    private var mainAnnouncement: SpecAnnouncement? {
+        guard let address = configuration.listen.last else { return nil }
+        let file = SpecFile(name: ServedName.main, directory: configuration.specDirectory.string)
+        switch address {
+        case .unix(let path):
+            return path.removingLastComponent() == Self.engineSocketDirectory ? nil : SpecAnnouncement(file)
+        case .tcp:
+            guard let certificates = configuration.tls else {
+                return SpecAnnouncement(file, host: address.isWildcard ? "127.0.0.1" : nil)
+            }
+            guard let spec = certificates.spec else {
+                logger.notice(
+                    "engines of this host are not told of the TLS port, for want of a certificate of theirs",
+                    metadata: [
+                        "address": "\(address)",
+                        "settings": "\(Setting.tlsClientCertificate.rawValue), \(Setting.tlsClientKey.rawValue)",
+                    ])
+                return nil
+            }
+            return SpecAnnouncement(file, tls: spec, host: certificates.host(for: address, logger: logger))
+        }
+    }
+}
