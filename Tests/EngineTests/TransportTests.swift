@@ -37,6 +37,65 @@ extension EngineTests {
             #expect(try await host.read(EngineHost.specFile) == "unix://\(EngineHost.socket)")
         }
 
+        @Test func overMutualTLSFoundByAJSONFile() async throws {
+            let (address, folder) = ("tcp://0.0.0.0:8443", "/etc/mobyfs/tls")
+            try await host.run("mobyfs", "tls", "create", "--host", "host.example", "--dir", folder)
+            let settings = """
+                MOBYFS_LISTEN=\(address)
+                MOBYFS_TLS_CERT=\(folder)/server-cert.pem
+                MOBYFS_TLS_KEY=\(folder)/server-key.pem
+                MOBYFS_TLS_CA=\(folder)/ca.pem
+                MOBYFS_TLS_CLIENT_CERT=\(folder)/client-cert.pem
+                MOBYFS_TLS_CLIENT_KEY=\(folder)/client-key.pem
+                """
+            let apply = """
+                systemctl restart mobyfs.service
+                systemctl reset-failed docker.service
+                systemctl restart docker.service
+                """
+            try await host.withFile("/etc/mobyfs/mobyfs.env", settings, apply: apply, undo: Self.restartAll) {
+                #expect(try await !host.exists(EngineHost.specFile), "engines would take it first")
+                let spec = try await host.read("/etc/docker/plugins/mobyfs.json")
+                #expect(spec.contains("https://127.0.0.1:8443"))
+
+                try await host.expectWholeLife(ofVolume: "over-tls")
+                #expect(try await host.engineConnections(toPort: 8443) > 0, "the engine did not take this way")
+
+                // A new certificate under way: what is open stays open, and what is new is served as well.
+                let before = try await host.engineConnections(toPort: 8443)
+                try await host.run("mobyfs", "tls", "create", "--renew", "--host", "host.example", "--dir", folder)
+                try await host.run("systemctl", "reload", "mobyfs.service")
+                #expect(try await host.engineConnections(toPort: 8443) == before)
+                try await host.expectWholeLife(ofVolume: "over-tls-renewed")
+
+                try await host.expectTurnedAway(withoutCertificate: folder)
+                try await host.run("systemctl", "restart", "mobyfs.service")
+                try await host.expectWholeLife(ofVolume: "over-tls-again")
+            }
+            try await host.run("rm", "-r", folder)
+            #expect(try await !host.exists("/etc/docker/plugins/mobyfs.json"))
+            #expect(try await host.read(EngineHost.specFile) == "unix://\(EngineHost.socket)")
+        }
+
+        @Test func byAFurtherNameWithItsOwnDefaults() async throws {
+            let settings = "MOBYFS_NAMES=local-persist: on-remove=trash mode=0711\n"
+            let restart = "systemctl restart mobyfs.service"
+            let trash = "/var/lib/mobyfs/trash"
+            try await host.withFile("/etc/mobyfs/mobyfs.env", settings, apply: restart) {
+                try await host.docker("volume", "create", "-d", "local-persist", "named")
+                let volume = try await host.inspectVolume("named")
+                #expect(volume.driver == "local-persist")
+                #expect(try await host.run("stat", "-c", "%a", volume.mountpoint) == "711")
+                let listed = try await host.docker("volume", "ls", "--format", "{{.Driver}} {{.Name}}")
+                #expect(listed.lines.filter { $0.hasSuffix(" named") } == ["local-persist named"])
+                try await host.run("systemctl", "restart", "mobyfs.service")
+                try await host.docker("volume", "rm", "named")
+                #expect(try await host.names(in: trash).contains { $0.hasPrefix("named.") })
+            }
+            #expect(try await !host.exists("/etc/docker/plugins/local-persist.spec"))
+            try await host.bash("rm -r \(trash)/*; systemctl reset-failed docker; systemctl restart docker")
+        }
+
         @Test func overASocketAmongTheEnginesPlugins() async throws {
             let socket = "/run/docker/plugins/mobyfs.sock"
             let dropIn = "/etc/systemd/system/mobyfs.socket.d/plugins.conf"
@@ -69,6 +128,25 @@ extension EngineTests {
 }
 
 extension EngineHost {
+    /// How many connections the engine has open to a port of this host.
+    func engineConnections(toPort port: Int) async throws -> Int {
+        let connections = try await run("ss", "-Htnp", "state", "established", "dport = :\(port)")
+        return connections.lines.filter { $0.contains("dockerd") }.count
+    }
+
+    /// A client is served over TLS with the certificate for engines, and not without one.
+    func expectTurnedAway(withoutCertificate folder: String) async throws {
+        let curl = [
+            "curl", "-sS", "--max-time", "10", "--cacert", "\(folder)/ca.pem", "-d", "{}",
+            "https://localhost:8443/VolumeDriver.List",
+        ]
+        let identified = ["--cert", "\(folder)/client-cert.pem", "--key", "\(folder)/client-key.pem"]
+        #expect(try await attempt(curl + identified).get().contains("Volumes"))
+        #expect(try await !attempt(curl).succeeded)
+        let log = try await run("journalctl", "-u", "mobyfs", "--no-pager", "-n", "20")
+        #expect(log.contains("shows no certificate"))
+    }
+
     /// `docker volume ls` does not wait for a plugin that is gone.
     ///
     /// Asked of an engine that was restarted: one that has used the plugin keeps its address and waits 15 s whatever
