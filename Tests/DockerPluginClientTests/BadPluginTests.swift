@@ -122,7 +122,7 @@ import Testing
             let path = root.appending("s.sock")
             let server = try RawServer(path) { $0.waitForEnd() }
             let start = ContinuousClock.now
-            let error = try await error(of: path) { $0.callLimit = .milliseconds(300) }
+            let error = try await error(of: path) { $0.callLimit = .seconds(1) }
             #expect(error.code == .timedOut)
             #expect(error.description.contains("took the call to Plugin.Activate and did not answer"))
             #expect(ContinuousClock.now - start < .seconds(5))

@@ -67,7 +67,7 @@ extension PluginClient {
     @Test func callsAndReadsTheAnswer() async throws {
         try await withServer { path in
             let answer = try await PluginClient.soon(path)
-                .call("VolumeDriver.Mount", .object(["Name": "v", "ID": "i"]))
+                .call("VolumeDriver.Mount", ["Name": "v", "ID": "i"])
             #expect(answer["Mountpoint"] == "/m/v")
         }
     }
@@ -76,7 +76,7 @@ extension PluginClient {
     @Test func reportsWhatThePluginRefusesInItsOwnWords() async throws {
         try await withServer { path in
             let error = await #expect(throws: PluginClientError.self) {
-                try await PluginClient.soon(path).call("VolumeDriver.Remove", .object(["Name": "v"]))
+                try await PluginClient.soon(path).call("VolumeDriver.Remove", ["Name": "v"])
             }
             #expect(error?.code == .refused)
             #expect(error?.description == "volume 'v' is in use")
@@ -88,7 +88,7 @@ extension PluginClient {
     @Test func namesTheMethodWhereThereIsNone() async throws {
         try await withServer { path in
             let error = await #expect(throws: PluginClientError.self) {
-                try await PluginClient.soon(path).call("Volume.Frobnicate", .object([:]))
+                try await PluginClient.soon(path).call("Volume.Frobnicate", [:])
             }
             #expect(error?.code == .refused)
             #expect(error?.status == 404)
@@ -102,7 +102,7 @@ extension PluginClient {
             try await withThrowingTaskGroup(of: JSONValue?.self) { group in
                 for number in 0..<100 {
                     group.addTask {
-                        try await client.call("VolumeDriver.Get", .object(["Name": .string("v\(number)")]))["Volume"]
+                        try await client.call("VolumeDriver.Get", ["Name": .string("v\(number)")])["Volume"]
                     }
                 }
                 var names: Set<String> = []
@@ -121,7 +121,7 @@ extension PluginClient {
                 requests.continuation.yield(try connection.receiveRequest())
                 try connection.answer("{}")
             }
-            _ = try await PluginClient.soon(path).call("VolumeDriver.Get", .object(["Name": "v"]))
+            _ = try await PluginClient.soon(path).call("VolumeDriver.Get", ["Name": "v"])
             for await request in requests.stream {
                 #expect(
                     request == """
@@ -157,7 +157,7 @@ extension PluginClient {
             }
             let client = PluginClient.soon(
                 path, retries: RetrySchedule(firstPause: .milliseconds(1), limit: .seconds(9)))
-            #expect(try await client.call("VolumeDriver.Create", .object(["Name": "v"]))["Got"] == "true")
+            #expect(try await client.call("VolumeDriver.Create", ["Name": "v"])["Got"] == "true")
             #expect(server.connections == 3)
         }
     }
@@ -170,7 +170,7 @@ extension PluginClient {
                 try connection.answer("{\"Err\":\"out of order\"}", status: "500 Internal Server Error")
             }
             let error = await #expect(throws: PluginClientError.self) {
-                try await PluginClient.soon(path, retries: .engine).call("VolumeDriver.List", .object([:]))
+                try await PluginClient.soon(path, retries: .engine).call("VolumeDriver.List", [:])
             }
             #expect(error?.description == "VolumeDriver.List: out of order")
             #expect(server.connections == 1)

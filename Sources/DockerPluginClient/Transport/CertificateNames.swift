@@ -8,9 +8,9 @@ import NIOSSL
 /// Go looks at the subject alternative names and never at the common name. An IP address in the address of a plugin
 /// has to be in the certificate as such, a name has to be there as a name, and a `*` stands for a whole first label.
 /// Source: `VerifyHostname` in Go's `crypto/x509`.
-struct CertificateNames: Hashable {
-    let dnsNames: [String]
-    let addresses: [[UInt8]]
+package struct CertificateNames: Hashable {
+    package let dnsNames: [String]
+    package let addresses: [[UInt8]]
 
     init(_ certificate: NIOSSLCertificate) {
         var dnsNames: [String] = []
@@ -25,13 +25,13 @@ struct CertificateNames: Hashable {
         self.init(dnsNames: dnsNames, addresses: addresses)
     }
 
-    init(dnsNames: [String], addresses: [[UInt8]]) {
+    package init(dnsNames: [String], addresses: [[UInt8]]) {
         self.dnsNames = dnsNames
         self.addresses = addresses
     }
 
     /// All names, as people write them.
-    var all: [String] { dnsNames.map(\.shown) + addresses.map(Self.text) }
+    package var all: [String] { dnsNames.map(\.shown) + addresses.map(Self.text) }
 
     /// All names for a sentence.
     var listed: String {
@@ -39,7 +39,7 @@ struct CertificateNames: Hashable {
     }
 
     /// Whether the certificate is for the host.
-    func fit(_ host: String) -> Bool {
+    package func fit(_ host: String) -> Bool {
         if let address = Self.bytes(of: host) { return addresses.contains(address) }
         let labels = Self.labels(of: host)
         return dnsNames.contains { pattern in

@@ -66,6 +66,9 @@ package final class PluginTransport: Sendable {
         _ tls: TLSSettings?, _ connect: (ClientBootstrap) throws -> EventLoopFuture<any Channel>
     ) async throws -> HTTPConnection {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        // There may be several, for the addresses of one host are tried side by side; and a channel that was closed
+        // meanwhile has no handlers any more.
+        let inlets = Mutex<[ObjectIdentifier: NIOLoopBound<ByteInlet>]>([:])
         let bootstrap = ClientBootstrap(group: eventLoop)
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -74,15 +77,15 @@ package final class PluginTransport: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
-                    try channel.pipeline.syncOperations.addHandler(ByteInlet(tls: tls?.check))
+                    let inlet = ByteInlet(tls: tls?.check)
+                    try channel.pipeline.syncOperations.addHandler(inlet)
+                    inlets.withLock { $0[ObjectIdentifier(channel)] = NIOLoopBound(inlet, eventLoop: eventLoop) }
                 }
             }
         let address = endpoint.address
         do {
             let channel = try await Self.connected(connect(bootstrap), on: eventLoop)
-            let inlet = try await eventLoop.submit {
-                NIOLoopBound(try channel.pipeline.syncOperations.handler(type: ByteInlet.self), eventLoop: eventLoop)
-            }.get()
+            guard let inlet = inlets.withLock({ $0[ObjectIdentifier(channel)] }) else { throw ChannelError.eof }
             let connection = HTTPConnection(address: address, channel: channel, inlet: inlet, trace: trace)
             let facts = try await connection.ready()
             trace?(.note("connected to \(address)"))

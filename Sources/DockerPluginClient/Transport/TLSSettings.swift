@@ -50,7 +50,7 @@ struct TLSSettings: Sendable {
             context = try NIOSSLContext(configuration: configuration)
         } catch {
             throw Self.failure(
-                "\(error)".contains("MISMATCH")
+                error as? NIOSSLError == .failedToLoadPrivateKey
                     ? "the key in '\(spec?.keyFile ?? "")' is not that of the certificate in '\(spec?.certFile ?? "")'"
                     : "TLS cannot be set up: \(error)", address)
         }
