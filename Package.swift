@@ -118,7 +118,8 @@ let package = Package(
         .testTarget(
             name: "DockerPluginServerTests",
             dependencies: [
-                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "MobyFSTesting", logging, system,
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "PluginCertificates", "MobyFSTesting",
+                logging, system,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -162,7 +163,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["mobyfs", "MobyFSHost", "MobyFSTesting", subprocess, system],
+            dependencies: [
+                "mobyfs", "DockerPluginClient", "DockerPluginDiscovery", "PluginCertificates", "MobyFSHost",
+                "MobyFSTesting", subprocess, system,
+            ],
             swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: [subprocess, system], swiftSettings: strict),
     ],

@@ -47,8 +47,8 @@ extension Listener {
             throw ListenError(
                 description: "cannot listen on \(self): \(String(cString: strerror(error.errnoCode)))"
                     + hint(error.errnoCode))
-        } catch let error as SocketAddressError {
-            throw ListenError(description: "cannot listen on \(self): no such host (\(error))")
+        } catch let error as SocketAddressError.UnknownHost {
+            throw ListenError(description: "cannot listen on \(self): no host '\(error.host)' is known")
         }
     }
 
