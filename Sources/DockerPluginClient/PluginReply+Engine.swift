@@ -13,7 +13,9 @@ extension PluginReply {
         } catch {
             throw PluginClientError(.badAnswer, "'\(address)' answered \(method) \(nature(error))", status: status)
         }
-        if let message = value["Err"]?.string, !message.isEmpty {
+        // IPAM plugins say `Error` where all others say `Err`.
+        let message = value[method.hasPrefix("IpamDriver.") ? "Error" : "Err"]?.string
+        if let message, !message.isEmpty {
             throw PluginClientError(.refused, message, status: status)
         }
         return value

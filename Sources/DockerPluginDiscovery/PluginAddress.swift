@@ -104,6 +104,9 @@ struct PluginURL: Hashable, Sendable {
     init(_ text: String) throws(PluginAddressError) {
         let hint = "write unix:///ABSOLUTE/PATH, tcp://HOST:PORT or https://HOST:PORT"
         guard !text.isEmpty else { throw PluginAddressError("the address is empty: \(hint)") }
+        guard text.unicodeScalars.first != "\u{FEFF}" else {
+            throw PluginAddressError("a byte order mark stands before the address: save the file without one")
+        }
         guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
             throw PluginAddressError(
                 "'\(text.split(whereSeparator: \.isNewline).first ?? "")' is followed by another line or has a "
@@ -119,13 +122,24 @@ struct PluginURL: Hashable, Sendable {
             let authority = rest.prefix { $0 != "/" }
             rest = rest.dropFirst(authority.count)
             host = String(authority.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
-            path = rest.removingPercentEscapes
+            if let character = host.first(where: { " \\^`{|}%".contains($0) }) {
+                throw PluginAddressError("'\(text)' has '\(character)' in its host, as no host does: \(hint)")
+            }
+            path = try Self.path(rest, in: text)
         } else {
             host = ""
             // `localhost:8080`: what does not begin with a slash is opaque to Go, and no path.
-            path = rest.hasPrefix("/") ? rest.removingPercentEscapes : ""
+            path = rest.hasPrefix("/") ? try Self.path(rest, in: text) : ""
         }
         (hostName, port) = try Self.split(host, in: text)
+    }
+
+    private static func path(_ rest: Substring, in text: String) throws(PluginAddressError) -> String {
+        guard let path = rest.removingPercentEscapes else {
+            throw PluginAddressError(
+                "'\(text)' has a '%' that two hexadecimal digits do not follow: engines refuse it; write %25")
+        }
+        return path
     }
 
     private static func isScheme(_ text: Substring) -> Bool {
@@ -156,16 +170,20 @@ struct PluginURL: Hashable, Sendable {
 }
 
 extension Substring {
-    fileprivate var removingPercentEscapes: String {
+    fileprivate var removingPercentEscapes: String? {
         var bytes: [UInt8] = []
         var rest = utf8[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let escaped = UInt8(String(Substring(rest.prefix(2))), radix: 16) {
-                bytes.append(escaped)
-                rest = rest.dropFirst(2)
-            } else {
+            guard byte == UInt8(ascii: "%") else {
                 bytes.append(byte)
+                continue
             }
+            let digits = Substring(rest.prefix(2))
+            guard digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit), let escaped = UInt8(digits, radix: 16) else {
+                return nil
+            }
+            bytes.append(escaped)
+            rest = rest.dropFirst(2)
         }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -197,13 +197,16 @@ import X509
             let cases: [(SpecTLS, String)] = [
                 (SpecTLS(caFile: "/nowhere.pem"), "CAFile '/nowhere.pem' cannot be read: no such file"),
                 (SpecTLS(caFile: empty.string), "is empty"),
-                (SpecTLS(caFile: own.key.string), "holds no certificate in PEM"),
+                (SpecTLS(caFile: own.key.string), "has no certificate in it"),
                 (SpecTLS(caFile: "/dev/zero"), "is no regular file"),
                 (SpecTLS(certFile: own.certificate.string), "CertFile is given without KeyFile"),
                 (SpecTLS(keyFile: own.key.string), "KeyFile is given without CertFile"),
                 (SpecTLS(certFile: own.certificate.string, keyFile: locked.string), "is encrypted"),
                 (SpecTLS(certFile: own.certificate.string, keyFile: empty.string), "is empty"),
-                (SpecTLS(certFile: own.certificate.string, keyFile: own.certificate.string), "no private key"),
+                (
+                    SpecTLS(certFile: own.certificate.string, keyFile: own.certificate.string),
+                    "has no private key in it"
+                ),
                 (
                     SpecTLS(certFile: own.certificate.string, keyFile: other.key.string),
                     "is not that of the certificate"

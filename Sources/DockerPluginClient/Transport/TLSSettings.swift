@@ -21,8 +21,8 @@ struct TLSSettings: Sendable {
     /// - Throws: ``PluginClientError`` with code `misconfigured`.
     init(_ spec: SpecTLS?, host: String, address: String) throws {
         let verifies = spec?.verifies ?? true
+        let files = try Self.load(spec, address)
         let asked = ClientCertificateRequest()
-        var authorities: [NIOSSLCertificate] = []
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         // The name is checked as Go does it: see TLSPeerCheck.
@@ -33,18 +33,12 @@ struct TLSSettings: Sendable {
             asked.happened()
             promise.succeed(.noChanges)
         }
-        if verifies, let spec {
-            authorities = try Self.certificates(in: spec.caFile, "CAFile", address)
-            configuration.additionalTrustRoots = [.certificates(authorities)]
-        }
-        if let spec, !spec.certFile.isEmpty || !spec.keyFile.isEmpty {
-            guard !spec.certFile.isEmpty, !spec.keyFile.isEmpty else {
-                let (given, missing) = spec.certFile.isEmpty ? ("KeyFile", "CertFile") : ("CertFile", "KeyFile")
-                throw Self.failure("\(given) is given without \(missing): they go together, or neither", address)
-            }
-            configuration.certificateChain =
-                try Self.certificates(in: spec.certFile, "CertFile", address).map { .certificate($0) }
-            configuration.privateKey = .privateKey(try Self.key(in: spec.keyFile, address))
+        let authorities = try Self.certificates(files?.authorities, "CAFile", spec?.caFile, address)
+        if !authorities.isEmpty { configuration.additionalTrustRoots = [.certificates(authorities)] }
+        configuration.certificateChain =
+            try Self.certificates(files?.certificate, "CertFile", spec?.certFile, address).map { .certificate($0) }
+        if let key = files?.key {
+            configuration.privateKey = .privateKey(try Self.key(key, spec?.keyFile, address))
         }
         do {
             context = try NIOSSLContext(configuration: configuration)
@@ -69,37 +63,30 @@ struct TLSSettings: Sendable {
         PluginClientError(.misconfigured, "'\(address)' cannot be called: \(text)")
     }
 
-    private static func read(_ path: String, _ key: String, _ address: String) throws -> [UInt8] {
-        do {
-            let content = try RegularFile.read(path, limit: 1 << 20)
-            guard !content.isEmpty else { throw failure("\(key) '\(path)' is empty", address) }
-            return content
-        } catch let error as RegularFileError {
-            throw failure("\(key) \(error)", address)
+    private static func load(_ spec: SpecTLS?, _ address: String) throws -> SpecTLSFiles? {
+        do throws(SpecTLSError) {
+            return try spec?.load()
+        } catch {
+            throw failure(error.description, address)
         }
     }
 
-    private static func certificates(in path: String, _ key: String, _ address: String) throws -> [NIOSSLCertificate] {
-        let content = try read(path, key, address)
+    private static func certificates(
+        _ content: [UInt8]?, _ key: String, _ path: String?, _ address: String
+    ) throws -> [NIOSSLCertificate] {
+        guard let content else { return [] }
         do {
             return try NIOSSLCertificate.fromPEMBytes(content)
         } catch {
-            throw failure("\(key) '\(path)' holds no certificate in PEM", address)
+            throw failure("\(key) '\(path ?? "")' has a certificate in it that cannot be read", address)
         }
     }
 
-    private static func key(in path: String, _ address: String) throws -> NIOSSLPrivateKey {
-        let content = try read(path, "KeyFile", address)
-        let text = String(decoding: content, as: UTF8.self)
-        guard !text.contains("BEGIN ENCRYPTED PRIVATE KEY"), !text.contains("Proc-Type: 4,ENCRYPTED") else {
-            throw failure(
-                "the key in '\(path)' is encrypted, and there is nobody to ask for its passphrase: "
-                    + "write it out in plain, mode 0600", address)
-        }
+    private static func key(_ content: [UInt8], _ path: String?, _ address: String) throws -> NIOSSLPrivateKey {
         do {
             return try NIOSSLPrivateKey(bytes: content, format: .pem)
         } catch {
-            throw failure("KeyFile '\(path)' holds no private key in PEM", address)
+            throw failure("KeyFile '\(path ?? "")' has a private key in it that cannot be read", address)
         }
     }
 }
