@@ -6,6 +6,10 @@
 /// as the engine repeats calls after a broken connection. What is thrown reaches the user of the engine as the
 /// error's description, to the letter.
 ///
+/// The task of a call is cancelled when the engine hangs up, as it does after two minutes of Create and Mount and
+/// one of the others. A call that does not look (`Task.isCancelled`) is not cut short; a Mount that succeeds all
+/// the same is taken back with ``unmount(_:id:)``.
+///
 /// The calls that only read are synchronous: the engine makes them before every other, so they are to be
 /// answered from memory, without waiting for a disk, a server or another volume.
 public protocol VolumePlugin: Sendable {

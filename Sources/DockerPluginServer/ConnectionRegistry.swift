@@ -50,9 +50,12 @@ final class ConnectionRegistry: Sendable {
     }
 
     /// Runs a call's work; ``drain()`` waits for it.
-    func run(_ work: @escaping @Sendable () async -> Void) {
+    ///
+    /// - Returns: The task, for whoever loses interest in it.
+    @discardableResult
+    func run(_ work: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
         state.withLock { $0.work += 1 }
-        Task {
+        return Task {
             await work()
             state.withLock { state in
                 state.work -= 1

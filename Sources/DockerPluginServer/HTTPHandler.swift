@@ -39,6 +39,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     private let logger: Logger
 
     private var state = State.idle
+    /// What works out the answer, while that takes a task.
+    private var work: Task<Void, Never>?
     /// Parts of requests that came while an earlier one was being answered.
     private var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var readIsHeldBack = false
@@ -160,7 +162,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         case .later(let work):
             let eventLoop = context.eventLoop
             let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
-            connections.run {
+            self.work = connections.run {
                 let response = await work()
                 eventLoop.execute {
                     bound.value.handler.send(response, keepAlive: head.isKeepAlive, context: bound.value.context)
@@ -170,6 +172,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {
+        work = nil
         guard case .answering(let request) = state else {
             takeBack(response)
             return
@@ -215,6 +218,8 @@ extension HTTPHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state = .closed
+        // Nobody waits for the answer any more. What is done in spite of that is taken back.
+        work?.cancel()
         context.fireChannelInactive()
     }
 
