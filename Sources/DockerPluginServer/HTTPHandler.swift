@@ -35,7 +35,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     private let caller: Caller
     /// Whether the connection may go on in another process.
     private let isHandedOver: Bool
-    private let bodyLimit: Int
+    private let configuration: PluginServer.Configuration
     private let logger: Logger
 
     private var state = State.idle
@@ -47,19 +47,21 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
     private var unwritten = 0
     private var inputIsClosed = false
+    /// Ends the connection if the request that is coming in takes too long.
+    private var deadline: Scheduled<Void>?
     /// Set when the server stops: the connection ends at the next moment without a request under way.
     private var isDraining = false
 
     init(
         router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, isHandedOver: Bool,
-        bodyLimit: Int, logger: Logger
+        configuration: PluginServer.Configuration, logger: Logger
     ) {
         self.router = router
         self.connections = connections
         self.arrivals = arrivals
         self.caller = caller
         self.isHandedOver = isHandedOver
-        self.bodyLimit = bodyLimit
+        self.configuration = configuration
         self.logger = logger
     }
 
@@ -85,6 +87,11 @@ final class HTTPHandler: ChannelDuplexHandler {
         takeWaiting(context: context)
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        limitRequest(context: context)
+        context.fireChannelReadComplete()
+    }
+
     private func takeWaiting(context: ChannelHandlerContext) {
         while !isBusy(context), let part = waiting.popFirst() { take(part, context: context) }
     }
@@ -100,17 +107,22 @@ final class HTTPHandler: ChannelDuplexHandler {
             readIsHeldBack = false
             context.read()
         }
+        limitRequest(context: context)
         endIfDone(context: context)
     }
 
     private func take(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
-        if case .end = part { arrivals.sawEndOfRequest() }
+        if case .end = part {
+            arrivals.sawEndOfRequest()
+            deadline?.cancel()
+            deadline = nil
+        }
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context: context)
         case (.body(let bytes), .receiving(let head, var body)):
             state = .idle  // leaves `body` the only reference, so that it grows in place
             body.append(contentsOf: bytes.readableBytesView)
-            if body.count > bodyLimit {
+            if body.count > configuration.bodyLimit {
                 refuse(head, with: tooLarge, context: context)
             } else {
                 state = .receiving(head, body: body)
@@ -125,7 +137,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
-        if announced > bodyLimit {
+        if announced > configuration.bodyLimit {
             refuse(head, with: tooLarge, context: context)
         } else if let refusal = router.refusal(method: head.method.rawValue, path: head.uri) {
             state = .refusing(head, refusal)
@@ -141,7 +153,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private var tooLarge: PluginResponse {
-        .failure("the request's body is larger than \(bodyLimit) bytes", status: 413)
+        .failure("the request's body is larger than \(configuration.bodyLimit) bytes", status: 413)
     }
 
     /// Refuses a request whose rest is not worth reading.
@@ -218,6 +230,7 @@ extension HTTPHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state = .closed
+        deadline?.cancel()
         // Nobody waits for the answer any more. What is done in spite of that is taken back.
         work?.cancel()
         context.fireChannelInactive()
@@ -256,6 +269,29 @@ extension HTTPHandler {
         context.eventLoop.scheduleTask(in: limit) {
             let (handler, context) = bound.value
             if !handler.isAnswering { handler.close(context: context) }
+        }
+    }
+
+    /// Gives a request that has begun to come in, and has not come whole, a time to do so.
+    ///
+    /// Most come in one piece and need none. What waits here because of us has all the time it wants, and so has a
+    /// connection between two requests.
+    private func limitRequest(context: ChannelHandlerContext) {
+        guard deadline == nil, isInsideRequest, !isBusy(context) else { return }
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
+            let (handler, context) = bound.value
+            handler.logger.debug("a request did not come whole in time")
+            // An answer would be acted upon.
+            handler.close(context: context)
+        }
+    }
+
+    private var isInsideRequest: Bool {
+        switch state {
+        case .receiving, .refusing: true
+        case .idle: arrivals.isInsideRequest
+        case .answering, .closed: false
         }
     }
 

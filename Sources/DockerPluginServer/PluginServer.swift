@@ -12,8 +12,8 @@ import Synchronization
 
 /// Serves a plugin over HTTP/1.1 on any number of sockets.
 ///
-/// Requests are read whole before they are answered, up to a limit of 1 MiB. Connections are never closed for
-/// being idle: the engine would lose a call to the race.
+/// Requests are read whole before they are answered, up to a limit of 1 MiB and of one minute. Connections are never
+/// closed for being idle: the engine would lose a call to the race.
 public final class PluginServer: Service {
     /// What a server is made with.
     public struct Configuration: Sendable {
@@ -23,6 +23,10 @@ public final class PluginServer: Service {
         public var connections: [CInt] = []
         /// The largest request body accepted, in bytes.
         public var bodyLimit = 1 << 20
+        /// How long a request may take to come in, from its first byte to its last.
+        ///
+        /// A connection whose client takes longer is closed without an answer. One between two requests is not.
+        public var requestLimit = Duration.seconds(60)
         /// How long, after the server was told to stop, requests under way may take to end.
         public var drainLimit = Duration.seconds(20)
         /// How long a TLS handshake may take.
@@ -173,7 +177,7 @@ public final class PluginServer: Service {
         let arrivals = ArrivalWatcher()
         let handler = HTTPHandler(
             router: router, connections: connections, arrivals: arrivals, caller: Caller(of: channel),
-            isHandedOver: tls == nil, bodyLimit: configuration.bodyLimit, logger: logger)
+            isHandedOver: tls == nil, configuration: configuration, logger: logger)
         // Over a unix socket the kernel tells a client that sends no more from one that is gone.
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
         let pipeline = channel.pipeline.syncOperations

@@ -2,7 +2,6 @@
 
 import DockerPlugin
 import MobyFSTesting
-import Synchronization
 import Testing
 
 /// What becomes of a call whose client goes away: engines do, after one or two minutes.
