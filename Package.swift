@@ -18,6 +18,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
@@ -51,6 +52,7 @@ let package = Package(
             name: "DockerPluginServer",
             dependencies: [
                 "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, lifecycle,
+                unixSignals,
                 logging,
             ],
             swiftSettings: strict),
@@ -98,8 +100,7 @@ let package = Package(
             name: "MobyFSDaemon",
             dependencies: [
                 "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "Systemd", "PluginCertificates",
-                "MobyFSDrivers", "MobyFSVolumes", "MobyFSHost", lifecycle, logging, system,
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                "MobyFSDrivers", "MobyFSVolumes", "MobyFSHost", lifecycle, unixSignals, logging, system,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -119,7 +120,7 @@ let package = Package(
             name: "DockerPluginServerTests",
             dependencies: [
                 "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "PluginCertificates", "MobyFSTesting",
-                logging, system,
+                subprocess, logging, system,
             ],
             swiftSettings: strict),
         .testTarget(

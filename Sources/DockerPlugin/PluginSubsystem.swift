@@ -90,7 +90,7 @@ public struct PluginResponse: Sendable {
 public struct Caller: Hashable, Sendable {
     /// The process that made the connection, if it came over a unix socket from a process this one can see.
     public var processID: Int32?
-    /// That process's user.
+    /// The user of the process that made the connection, if it came over a unix socket.
     public var userID: UInt32?
 
     /// Makes a caller; without arguments, one that nothing is known of.

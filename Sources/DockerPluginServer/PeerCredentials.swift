@@ -2,19 +2,29 @@
 
 import DockerPlugin
 import Glibc
+import Logging
 import NIOCore
 
 extension Caller {
     /// Asks the kernel who made a unix connection; of another, nothing is known.
     ///
-    /// Source: unix(7), `SO_PEERCRED`. A process of a pid namespace that cannot be seen from here shows as 0.
+    /// Source: unix(7), `SO_PEERCRED`. A process of a pid namespace that cannot be seen from here shows as 0, its user
+    /// as ever; a socket of another kind shows nobody, as user -1.
     init(of channel: any Channel) {
         self.init()
         // The fields of C's `struct ucred`, which Glibc does not export: process, user, group.
-        let unknown: (pid: Int32, uid: UInt32, gid: UInt32) = (0, 0, 0)
-        guard let peer = channel.socketOption(SO_PEERCRED, initial: unknown), peer.pid > 0 else { return }
-        processID = peer.pid
+        let unknown: (pid: Int32, uid: UInt32, gid: UInt32) = (0, .max, .max)
+        guard let peer = channel.socketOption(SO_PEERCRED, initial: unknown), peer.uid != .max else { return }
+        if peer.pid > 0 { processID = peer.pid }
         userID = peer.uid
+    }
+
+    /// What is known of the caller, for a log.
+    var logMetadata: Logger.Metadata {
+        [
+            "caller.pid": "\(processID.map { String($0) } ?? "unknown")",
+            "caller.uid": "\(userID.map { String($0) } ?? "unknown")",
+        ]
     }
 }
 

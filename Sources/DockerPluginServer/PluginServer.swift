@@ -27,6 +27,11 @@ public final class PluginServer: Service {
         ///
         /// A connection whose client takes longer is closed without an answer. One between two requests is not.
         public var requestLimit = Duration.seconds(60)
+        /// Says who may call; nil lets in whoever can connect.
+        ///
+        /// Asked once for each connection, and for the server's own process never. Others are hung up on: any
+        /// answer would be acted upon. Over TCP nothing is known of a caller but what TLS makes sure of.
+        public var accepts: (@Sendable (Caller) -> Bool)?
         /// How long, after the server was told to stop, requests under way may take to end.
         public var drainLimit = Duration.seconds(20)
         /// How long a TLS handshake may take.
@@ -174,10 +179,15 @@ public final class PluginServer: Service {
     }
 
     private func set(up channel: any Channel, tls: ServerTLS? = nil) throws {
+        let caller = Caller(of: channel)
+        guard caller.processID == getpid() || configuration.accepts?(caller) != false else {
+            logger.warning("a connection is refused", metadata: caller.logMetadata)
+            return channel.close(promise: nil)
+        }
         let arrivals = ArrivalWatcher()
         let handler = HTTPHandler(
-            router: router, connections: connections, arrivals: arrivals, caller: Caller(of: channel),
-            isHandedOver: tls == nil, configuration: configuration, logger: logger)
+            router: router, connections: connections, arrivals: arrivals, caller: caller, isHandedOver: tls == nil,
+            configuration: configuration, logger: logger)
         // Over a unix socket the kernel tells a client that sends no more from one that is gone.
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
         let pipeline = channel.pipeline.syncOperations
