@@ -52,8 +52,7 @@ let package = Package(
             name: "DockerPluginServer",
             dependencies: [
                 "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, lifecycle,
-                unixSignals,
-                logging,
+                unixSignals, logging,
             ],
             swiftSettings: strict),
         .target(

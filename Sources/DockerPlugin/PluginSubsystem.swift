@@ -47,6 +47,8 @@ public struct PluginResponse: Sendable {
     public var status: Int
     /// Exactly one JSON value.
     public var body: [UInt8]
+    /// The text in the body's `Err`, of a call that failed; for those who count failures.
+    public var error: String?
     /// Takes the operation back: run when the client was gone before it got the response.
     public var undo: (@Sendable () async -> Void)?
 
@@ -67,12 +69,15 @@ public struct PluginResponse: Sendable {
     ///   - status: 200 for a failed operation, 4xx for a request that makes no sense.
     /// - Returns: A response with the text as its `Err`.
     public static func failure(_ message: String, status: Int = 200) -> PluginResponse {
+        // An empty text would be no error to the engine.
+        let message = message.isEmpty ? "unknown error" : message
         var writer = JSONWriter()
         writer.raw("{\"Err\":")
-        // An empty text would be no error to the engine.
-        writer.string(message.isEmpty ? "unknown error" : message)
+        writer.string(message)
         writer.raw("}")
-        return PluginResponse(status: status, body: writer.bytes)
+        var response = PluginResponse(status: status, body: writer.bytes)
+        response.error = message
+        return response
     }
 
     /// The answer to `Plugin.Activate`.

@@ -47,6 +47,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
     private var unwritten = 0
     private var inputIsClosed = false
+    /// What the observer, if there is one, is to be told of the request under way.
+    private var observed: (method: String?, start: ContinuousClock.Instant, bytes: Int)?
     /// Ends the connection if the request that is coming in takes too long.
     private var deadline: Scheduled<Void>?
     /// Set when the server stops: the connection ends at the next moment without a request under way.
@@ -136,6 +138,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        if configuration.observer != nil { observed = (router.method(path: head.uri), .now, 0) }
         let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
         if announced > configuration.bodyLimit {
             refuse(head, with: tooLarge, context: context)
@@ -164,12 +167,14 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private func answer(_ head: HTTPRequestHead, body: [UInt8], context: ChannelHandlerContext) {
         state = .answering(head)
+        if let observed { self.observed = (observed.method, .now, body.count) }
         logger.debug("request", metadata: ["request.path": "\(head.uri)", "request.bytes": "\(body.count)"])
         switch router.answer(path: head.uri, body: body, from: caller) {
         case .now(let response):
             send(response, keepAlive: head.isKeepAlive, context: context)
         case .hangUp:
             logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
+            observe(nil)
             close(context: context)
         case .later(let work):
             let eventLoop = context.eventLoop
@@ -186,9 +191,11 @@ final class HTTPHandler: ChannelDuplexHandler {
     private func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {
         work = nil
         guard case .answering(let request) = state else {
+            observe(nil, failed: response.error)
             takeBack(response)
             return
         }
+        observe(response, failed: response.error)
         // After these the decoder takes what follows for another protocol.
         let keepAlive = keepAlive && request.method != .CONNECT && !request.headers.contains(name: "Upgrade")
         var head = HTTPResponseHead(version: request.version, status: .init(statusCode: response.status))
@@ -210,6 +217,17 @@ final class HTTPHandler: ChannelDuplexHandler {
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
         goOn(context: context)
+    }
+
+    /// Tells the observer what became of the request under way.
+    private func observe(_ response: PluginResponse?, failed error: String? = nil) {
+        guard let observer = configuration.observer, let observed else { return }
+        self.observed = nil
+        observer(
+            AnsweredCall(
+                method: observed.method, caller: caller, status: response?.status, error: error,
+                duration: observed.start.duration(to: .now), requestBytes: observed.bytes,
+                responseBytes: response?.body.count ?? 0))
     }
 
     private func takeBack(_ response: PluginResponse) {

@@ -32,6 +32,8 @@ public final class PluginServer: Service {
         /// Asked once for each connection, and for the server's own process never. Others are hung up on: any
         /// answer would be acted upon. Over TCP nothing is known of a caller but what TLS makes sure of.
         public var accepts: (@Sendable (Caller) -> Bool)?
+        /// Told of each call when it has been answered, on the thread that serves the connection: it must not block.
+        public var observer: (@Sendable (AnsweredCall) -> Void)?
         /// How long, after the server was told to stop, requests under way may take to end.
         public var drainLimit = Duration.seconds(20)
         /// How long a TLS handshake may take.

@@ -25,6 +25,11 @@ struct Router: Sendable {
         return method == "POST" ? nil : .failure("'\(path)' takes POST, not \(method)", status: 405)
     }
 
+    /// The call that a path stands for: `VolumeDriver.Mount`; nil if the plugin has no such call.
+    func method(path: String) -> String? {
+        target(path) == nil ? nil : String(path.dropFirst())
+    }
+
     /// Says what is to be answered to a request that was not refused.
     func answer(path: String, body: [UInt8], from caller: Caller) -> PluginAnswer {
         switch target(path) {
