@@ -2,9 +2,12 @@
 
 /// A volume plugin.
 ///
-/// Names are whatever the engine sends: `../x`, spaces and 300 characters included. Each call may come twice,
-/// as the engine repeats calls after a broken connection. What is thrown reaches the user of the engine as the
-/// error's description, to the letter.
+/// Names are those that the ``VolumeNameRule`` of the ``VolumeSubsystem`` allows. Each call may come twice, as the
+/// engine repeats calls after a broken connection. What is thrown reaches the user of the engine as the error's
+/// description, to the letter.
+///
+/// A plugin that keeps its volumes on this host, or in a service that this host reaches, has less to do as a
+/// ``VolumeStorage``: locks, counts and records come with ``StoredVolumes``.
 ///
 /// The task of a call is cancelled when the engine hangs up, as it does after two minutes of Create and Mount and
 /// one of the others. A call that does not look (`Task.isCancelled`) is not cut short; a Mount that succeeds all

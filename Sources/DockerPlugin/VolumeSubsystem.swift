@@ -14,10 +14,17 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     }
 
     private let plugin: Plugin
+    private let names: VolumeNameRule
 
     /// Makes the interface to a plugin.
-    public init(_ plugin: Plugin) {
+    ///
+    /// - Parameters:
+    ///   - plugin: The plugin.
+    ///   - names: The names it is asked about. Volumes of other names cannot be made and are not there. To change
+    ///     the rule is to lose the volumes that break the new one.
+    public init(_ plugin: Plugin, names: VolumeNameRule = .portable) {
         self.plugin = plugin
+        self.names = names
     }
 
     /// `VolumeDriver`.
@@ -42,26 +49,29 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         return switch method {
         case .list: .now(list())
         case .capabilities: .now(capabilities())
-        case .get: named(body) { name, _ in get(name) }
-        case .path: named(body) { name, _ in .now(path(name)) }
+        case .get: named(body, in: method) { name, _ in get(name) }
+        case .path: named(body, in: method) { name, _ in .now(path(name)) }
         case .create:
-            named(body) { name, request in
+            named(body, in: method) { name, request in
                 .later { await Self.void { try await plugin.create(name, options: request.options) } }
             }
-        case .remove: named(body) { name, _ in .later { await Self.void { try await plugin.remove(name) } } }
+        case .remove:
+            named(body, in: method) { name, _ in .later { await Self.void { try await plugin.remove(name) } } }
         case .mount:
-            named(body) { name, request in
+            named(body, in: method) { name, request in
                 .later { await Self.mount(name, id: request.id ?? "", on: plugin, for: caller) }
             }
         case .unmount:
-            named(body) { name, request in
+            named(body, in: method) { name, request in
                 .later { await Self.void { try await plugin.unmount(name, id: request.id ?? "") } }
             }
         }
     }
 
     /// Reads the body of a call that names a volume.
-    private func named(_ body: [UInt8], _ answer: (String, VolumeRequest) -> PluginAnswer) -> PluginAnswer {
+    private func named(
+        _ body: [UInt8], in method: Method, _ answer: (String, VolumeRequest) -> PluginAnswer
+    ) -> PluginAnswer {
         // The engine's own calls carry a name. A body without anything is its retry after a connection broke:
         // the first attempt used the body up. It means nothing, and any answer but none would be acted upon.
         if body.isEmpty { return .hangUp }
@@ -70,9 +80,20 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
             guard let name = request.name else {
                 return .now(.failure("the request has no 'Name'", status: 400))
             }
-            return answer(name, request)
+            return names.allows(name) ? answer(name, request) : .now(refusal(of: name, in: method))
         } catch {
             return .now(.failure("\(error)", status: 400))
+        }
+    }
+
+    /// The answer to a call about a name that no volume can have.
+    private func refusal(of name: String, in method: Method) -> PluginResponse {
+        switch method {
+        // It is certain that there is no such volume, and the engine may forget it.
+        case .get: .failure("no such volume: \(names.refusal(of: name))")
+        // It is as the engine wants it: it was never there.
+        case .remove, .unmount: .empty
+        case .create, .mount, .path, .list, .capabilities: .failure(names.refusal(of: name))
         }
     }
 

@@ -60,7 +60,7 @@ struct Servers: Sendable {
         server.connections = connections
         server.announcement = announcement
         server.handOver = handOver
-        return PluginServer(server, subsystems: [VolumeSubsystem(plugin)], logger: logger)
+        return PluginServer(server, subsystems: [VolumeSubsystem(plugin, names: .any)], logger: logger)
     }
 
     private func plugin(name: String?, defaults: [String: String] = [:]) -> MobyFSPlugin {

@@ -29,8 +29,10 @@ import Testing
     }
 
     /// The body of the answer, or nil where the plugin hangs up.
-    private func answer(_ method: String, _ body: String) async -> (status: Int, body: String)? {
-        switch VolumeSubsystem(Plugin()).answer(method[...], body: Array(body.utf8), from: Caller()) {
+    private func answer(
+        _ method: String, _ body: String, names: VolumeNameRule = .portable
+    ) async -> (status: Int, body: String)? {
+        switch VolumeSubsystem(Plugin(), names: names).answer(method[...], body: Array(body.utf8), from: Caller()) {
         case .now(let response): (response.status, String(decoding: response.body, as: UTF8.self))
         case .later(let work):
             await { response in (response.status, String(decoding: response.body, as: UTF8.self)) }(work())
@@ -68,5 +70,42 @@ import Testing
     @Test(arguments: ["{", "{}", "[1]", "null"])
     func refusesABodyWithoutAName(body: String) async {
         #expect(await answer("Get", body)?.status == 400)
+    }
+
+    static let impossible = [
+        "", ".", "..", "../x", "a/b", "-v", "é", "a b", String(repeating: "x", count: 256), "a\\n",
+    ]
+
+    @Test(arguments: ["Create", "Mount", "Path"], impossible)
+    func refusesANameThatIsNone(method: String, name: String) async {
+        let answer = await answer(method, "{\"Name\":\"\(name)\",\"ID\":\"i\"}")
+        #expect(answer?.status == 200)
+        #expect(answer?.body.hasPrefix("{\"Err\":\"'") == true)
+        #expect(answer?.body.contains("begins with a letter or a digit") == true)
+    }
+
+    /// No volume has it, for certain; and what is not there needs no removing.
+    @Test(arguments: impossible)
+    func takesANameThatIsNoneForThatOfNoVolume(name: String) async {
+        let got = await answer("Get", "{\"Name\":\"\(name)\"}")
+        #expect(got?.status == 200)
+        #expect(got?.body.hasPrefix("{\"Err\":\"no such volume: '") == true)
+        for method in ["Remove", "Unmount"] {
+            let answer = await answer(method, "{\"Name\":\"\(name)\",\"ID\":\"i\"}")
+            #expect(answer?.body == "{}")
+        }
+    }
+
+    @Test func leavesNamesToAPluginThatWantsThem() async {
+        let mounted = await answer("Mount", #"{"Name":"../x","ID":"i"}"#, names: .any)
+        #expect(mounted?.body == #"{"Mountpoint":"/m/../x/i"}"#)
+        let digits = VolumeNameRule("a name is digits") { $0.allSatisfy(\.isNumber) }
+        let refused = await answer("Mount", #"{"Name":"x1","ID":"i"}"#, names: digits)
+        #expect(refused?.body == #"{"Err":"'x1' is no name for a volume: a name is digits"}"#)
+    }
+
+    @Test(arguments: ["v", "0", "A_b.c-d", String(repeating: "x", count: 255)])
+    func allowsWhatTheEnginesOwnVolumesAreCalled(name: String) {
+        #expect(VolumeNameRule.portable.allows(name))
     }
 }
