@@ -59,7 +59,7 @@ public final class PluginServer: Service {
     private let router: Router
     private let connections: ConnectionRegistry
     private let group: MultiThreadedEventLoopGroup
-    private let logger: Logger
+    let logger: Logger
     private let listening = Mutex<[SocketAddress]>([])
 
     /// Makes a server; it listens from ``run()`` on.
