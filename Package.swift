@@ -114,7 +114,9 @@ let package = Package(
         .target(
             name: "MobyFSTesting", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],
             swiftSettings: strict),
-        .testTarget(name: "DockerPluginTests", dependencies: ["DockerPlugin"], swiftSettings: strict),
+        .testTarget(
+            name: "DockerPluginTests", dependencies: ["DockerPlugin", "MobyFSHost", "MobyFSTesting", system],
+            swiftSettings: strict),
         .testTarget(
             name: "DockerPluginServerTests",
             dependencies: [
