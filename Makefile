@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build release deb install format lint clean
+.PHONY: help run test build release deb managed-plugin install format lint clean
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -18,7 +18,7 @@ SWIFT_SOURCES := Package.swift Sources Tests
 DEB_DIR := .build/deb
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
 
 run: ## build and run the daemon here: data in ./.mobyfs, no configuration
 	@packaging/dependencies build
@@ -28,7 +28,7 @@ run: ## build and run the daemon here: data in ./.mobyfs, no configuration
 test: lint ## install what is missing and run all tests, those with a real Docker Engine included
 	@packaging/dependencies test
 	@swift build $(SWIFT_FLAGS) --build-tests
-	@$(MAKE) --no-print-directory deb
+	@$(MAKE) --no-print-directory deb managed-plugin
 	@Tests/run swift test $(SWIFT_FLAGS) --skip-build
 
 build: ## build for debugging
@@ -47,6 +47,11 @@ deb: ## build the Debian package
 	cd $(DEB_DIR)/mobyfs-$(VERSION) && MOBYFS_SOURCE=$(CURDIR) dpkg-buildpackage -b -us -uc -d -rfakeroot
 	lintian --fail-on error $(DEB_DIR)/*.deb
 	@ls -l $(DEB_DIR)/*.deb
+
+managed-plugin: ## build the folder that `docker plugin create NAME .build/managed-plugin` takes
+	@packaging/dependencies managed-plugin
+	@swift build $(RELEASE_FLAGS)
+	@packaging/managed-plugin/build "$$(swift build $(RELEASE_FLAGS) --show-bin-path)/mobyfs" .build/managed-plugin
 
 install: ## install what `make release` has built, below DESTDIR
 	install -D -m 755 "$$(swift build $(RELEASE_FLAGS) --show-bin-path)/mobyfs" $(DESTDIR)$(PREFIX)/bin/mobyfs

@@ -9,6 +9,8 @@ import Systemd
 /// Tells the world that the daemon serves: systemd, the log, and a person at a terminal.
 struct Announcement: Sendable {
     let configuration: Configuration
+    /// Whether there may be a person to talk to.
+    let greets: Bool
     let systemd: ServiceManager
     let volumes: VolumeManager
     let status: StatusLine
@@ -23,7 +25,7 @@ struct Announcement: Sendable {
                 "plain TCP is served: anybody who reaches this address decides over every volume",
                 metadata: ["address": "\(address)"])
         }
-        if !systemd.isPresent { greet(addresses) }
+        if greets { greet(addresses) }
     }
 
     private func greet(_ addresses: [String]) {

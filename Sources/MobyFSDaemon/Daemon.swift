@@ -20,10 +20,15 @@ package struct Daemon: Sendable {
     private static let handedOverName = "connection"
 
     private let sources: Configuration.Sources
+    private let isManaged: Bool
 
-    /// - Parameter sources: Where the configuration is, and is to be read again on SIGHUP.
-    package init(_ sources: Configuration.Sources) {
+    /// - Parameters:
+    ///   - sources: Where the configuration is, and is to be read again on SIGHUP.
+    ///   - isManaged: Whether an engine runs this as a managed plugin, in a root folder of its own in which only the
+    ///     data folder is the host's, at the same path.
+    package init(_ sources: Configuration.Sources, isManaged: Bool = false) {
         self.sources = sources
+        self.isManaged = isManaged
     }
 
     /// Runs until SIGTERM or SIGINT, and unmounts nothing at the end.
@@ -31,18 +36,20 @@ package struct Daemon: Sendable {
         // Until it is listened for, a request to reload must not end the process.
         signal(SIGHUP, SIG_IGN)
         let configuration = try Configuration(from: sources)
-        let log = DaemonLog(level: configuration.logLevel)
+        let log = DaemonLog(level: configuration.logLevel, isManaged: isManaged)
         let logger = log.logger("mobyfs")
         let systemd = ServiceManager()
         let passed = try PassedSocket.takeAll()
 
+        if isManaged { try requireHostFolder(configuration.dataDirectory) }
         let locks = try [
             lock(configuration.dataDirectory, flag: "--data-dir", logger),
             lock(configuration.runtimeDirectory, flag: "--runtime-dir", logger),
         ]
         let volumes = VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
-            drivers: [DirectoryDriver(reserved: configuration.ownDirectories)], logger: logger)
+            drivers: [DirectoryDriver(reserved: configuration.ownDirectories, seesHost: !isManaged)],
+            seesHost: !isManaged, logger: logger)
         await volumes.load()
 
         for name in configuration.names { try await check(name, volumes) }
@@ -50,12 +57,13 @@ package struct Daemon: Sendable {
         var handOver: (@Sendable (CInt) -> Void)?
         if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
         let plan = Servers(
-            configuration: configuration, tls: tls, volumes: volumes, passed: passed, handOver: handOver,
-            logger: logger)
+            configuration: configuration, tls: tls, volumes: volumes, isManaged: isManaged, passed: passed,
+            handOver: handOver, logger: logger)
         let servers = try plan.make()
         let status = StatusLine(volumes: volumes, tls: tls, insecure: configuration.insecure)
         let announcement = Announcement(
-            configuration: configuration, systemd: systemd, volumes: volumes, status: status, logger: logger)
+            configuration: configuration, greets: !systemd.isPresent && !isManaged, systemd: systemd, volumes: volumes,
+            status: status, logger: logger)
         let services: [any Service] = [
             ServingService(
                 servers: servers, announcement: announcement,
@@ -82,6 +90,14 @@ package struct Daemon: Sendable {
             gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))
         try await ServiceGroup(configuration: group).run()
         withExtendedLifetime(locks) {}
+    }
+
+    /// Makes sure that what a managed plugin keeps is not in the plugin's own folder, which the engine deletes.
+    private func requireHostFolder(_ directory: FilePath) throws {
+        guard try !MountTable().entries.contains(where: { $0.mountpoint == directory }) else { return }
+        throw ConfigurationError(
+            "'\(directory)' is no folder of the host, and would be deleted with the plugin: bind the host's folder "
+                + "there, as \"mounts\" in the config.json of mobyfs does")
     }
 
     /// Makes sure that no other daemon works in the same folder.

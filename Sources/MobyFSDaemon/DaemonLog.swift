@@ -8,9 +8,16 @@ import Systemd
 /// level that all loggers share, so that a reload reaches those that exist.
 package final class DaemonLog: Sendable {
     private let sharedLevel: Mutex<Logger.Level>
+    private let isManaged: Bool
 
-    package init(level: Logger.Level) {
+    /// Makes a log.
+    ///
+    /// - Parameters:
+    ///   - level: Nothing below this is logged.
+    ///   - isManaged: Whether an engine reads the lines, which takes all that is on standard error for errors.
+    package init(level: Logger.Level, isManaged: Bool = false) {
         sharedLevel = Mutex(level)
+        self.isManaged = isManaged
     }
 
     package var level: Logger.Level {
@@ -25,10 +32,12 @@ package final class DaemonLog: Sendable {
     ///   - floor: Nothing below this is logged, even where the daemon's level asks for it.
     /// - Returns: A logger that follows the daemon's level.
     package func logger(_ label: String, atLeast floor: Logger.Level = .trace) -> Logger {
-        Logger(label: label) { label in
+        Logger(label: label) { [isManaged] label in
             let handler: any LogHandler =
                 JournalLogHandler.isAvailable
-                ? JournalLogHandler(label: label) : StreamLogHandler.standardError(label: label)
+                ? JournalLogHandler(label: label)
+                : isManaged
+                    ? StreamLogHandler.standardOutput(label: label) : StreamLogHandler.standardError(label: label)
             return Handler(log: self, floor: floor, wrapped: handler)
         }
     }

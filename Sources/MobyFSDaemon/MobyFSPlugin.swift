@@ -15,6 +15,8 @@ struct MobyFSPlugin: VolumePlugin {
     let furtherNames: Set<String>
     /// The options that volumes get unless asked otherwise.
     let defaults: [String: String]
+    /// Whether an engine runs this as a managed plugin.
+    let isManaged: Bool
     let logger: Logger
 
     var scope: VolumeScope { .local }
@@ -36,7 +38,7 @@ struct MobyFSPlugin: VolumePlugin {
 
     func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
         let process = engine.processID.map { ProcessIdentity(processID: $0) ?? .gone(processID: $0) }
-        return try await logging("mount", name) { try await volumes.mount(name, id: id, for: process).string }
+        return try await logging("mount", name) { forEngine(try await volumes.mount(name, id: id, for: process)) }
     }
 
     func unmount(_ name: String, id: String) async throws {
@@ -44,15 +46,20 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func path(_ name: String) throws -> String {
-        try described(name).mountpoint?.string ?? ""
+        try described(name).mountpoint.map(forEngine) ?? ""
     }
 
     func get(_ name: String) throws -> VolumeInfo {
+        // Of all paths this one is shown as it is, and joined to nothing.
         VolumeInfo(try described(name))
     }
 
     func list() throws -> [VolumeInfo] {
-        try volumes.describeAll().filter(isListed).map { VolumeInfo($0) }
+        try volumes.describeAll().filter(isListed).map { description in
+            var info = VolumeInfo(description)
+            info.mountpoint = description.mountpoint.map(forEngine)
+            return info
+        }
     }
 
     /// Whether an engine that asks by this name is told of a volume.
@@ -63,6 +70,14 @@ struct MobyFSPlugin: VolumePlugin {
         let creator = description.volume?.plugin
         if let name { return creator == name }
         return creator.map { !furtherNames.contains($0) } ?? true
+    }
+
+    /// A path of the host, written so that the engine finds it.
+    ///
+    /// An engine joins what a managed plugin says to the plugin's root folder, by the text alone (`ScopedPath` in
+    /// moby's `plugin/v2/plugin.go`). Volumes are not in there: it goes with the plugin. Steps up lead out.
+    private func forEngine(_ path: FilePath) -> String {
+        (isManaged ? String(repeating: "/..", count: 32) : "") + path.string
     }
 
     /// Notes what an engine was refused: it tells its user, but nobody later.

@@ -17,6 +17,8 @@ struct Servers: Sendable {
     let configuration: Configuration
     let tls: ServerTLS?
     let volumes: VolumeManager
+    /// Whether an engine runs this as a managed plugin.
+    let isManaged: Bool
     let passed: [PassedSocket]
     /// Takes over idle connections when the daemon stops; see ``PluginServer/Configuration/handOver``.
     let handOver: (@Sendable (CInt) -> Void)?
@@ -66,7 +68,7 @@ struct Servers: Sendable {
     private func plugin(name: String?, defaults: [String: String] = [:]) -> MobyFSPlugin {
         MobyFSPlugin(
             volumes: volumes, name: name, furtherNames: Set(configuration.names.map(\.name)), defaults: defaults,
-            logger: logger)
+            isManaged: isManaged, logger: logger)
     }
 
     private func listener(_ address: ListenAddress) throws -> Listener {

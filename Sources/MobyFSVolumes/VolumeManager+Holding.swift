@@ -160,8 +160,10 @@ extension VolumeManager {
     /// Throws an error if somebody has mounted something inside the volume's directory: that is not to be purged.
     func refuseIfMountedInside(_ volume: Volume) async throws {
         let directory = store.directory(of: volume.name)
-        let inside = try await BlockingWork.run {
-            try MountTable().mount(within: Directories.resolve(directory))
+        let inside = try await BlockingWork.run { [seesHost] in
+            let path = Directories.resolve(directory)
+            let mount = try MountTable().mount(within: path)
+            return try mount ?? (seesHost ? nil : MountTable(ofProcess: "1").mount(within: path))
         }
         guard let inside else { return }
         throw VolumeError(

@@ -32,6 +32,7 @@ package final class VolumeManager: Sendable {
     private let poolLock = KeyedLocks<FilePath>()
     let logger: Logger
     private let drivers: [any VolumeDriver]
+    let seesHost: Bool
     private let state = Mutex(State())
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     private let removals: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
@@ -42,11 +43,15 @@ package final class VolumeManager: Sendable {
     ///   - root: The pool.
     ///   - runtimeDirectory: Where holders are kept; on a file system that does not outlive a boot.
     ///   - drivers: The kinds of storage, the default first.
+    ///   - seesHost: Whether this process sees all that is mounted on the host; else process 1 is asked.
     ///   - logger: Where to log.
-    package init(root: FilePath, runtimeDirectory: FilePath, drivers: [any VolumeDriver], logger: Logger) {
+    package init(
+        root: FilePath, runtimeDirectory: FilePath, drivers: [any VolumeDriver], seesHost: Bool = true, logger: Logger
+    ) {
         store = VolumeStore(root: root, logger: logger)
         holderStore = HolderStore(runtimeDirectory: runtimeDirectory, logger: logger)
         self.drivers = drivers
+        self.seesHost = seesHost
         self.logger = logger
         changes = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         removals = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -63,6 +63,9 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
 
+    @Flag(help: "Run inside a managed plugin, with only the data folder shared with the host, at the same path.")
+    var managed = false
+
     func run() async throws {
         var flags: [Setting: String] = [:]
         flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
@@ -82,7 +85,7 @@ struct StartCommand: AsyncParsableCommand {
             flags: flags, environment: ProcessInfo.processInfo.environment,
             file: config.map { FilePath(AbsolutePath.of($0)) })
         do {
-            try await Daemon(sources).run()
+            try await Daemon(sources, isManaged: managed).run()
         } catch let error as ConfigurationError {
             // Not the command line but what it leads to is wrong: no word about usage.
             _ = try? FileDescriptor.standardError.writeAll("mobyfs: \(error)\n".utf8)  // a closed stderr hears nothing

@@ -10,12 +10,16 @@ package import SystemPackage
 /// Nothing is mounted for them: the directory itself is handed out, and so is there after any restart.
 package struct DirectoryDriver: VolumeDriver {
     private let reserved: [FilePath]
+    private let seesHost: Bool
 
     /// Makes the driver.
     ///
-    /// - Parameter reserved: The daemon's own directories, in which no `mountpoint=` may lie.
-    package init(reserved: [FilePath]) {
+    /// - Parameters:
+    ///   - reserved: The daemon's own directories, in which no `mountpoint=` may lie.
+    ///   - seesHost: Whether the daemon's root is the host's; else no `mountpoint=` is taken.
+    package init(reserved: [FilePath], seesHost: Bool = true) {
         self.reserved = reserved
+        self.seesHost = seesHost
     }
 
     package var info: DriverInfo {
@@ -31,6 +35,11 @@ package struct DirectoryDriver: VolumeDriver {
         guard let text = options["mountpoint"] else { return }
         func refuse(_ reason: String) -> VolumeError {
             VolumeError(.invalidArgument, "option mountpoint='\(text)' \(reason)")
+        }
+        guard seesHost else {
+            throw refuse(
+                "is out of reach of a managed plugin, which sees no folder of the host but its own: leave it out, or "
+                    + "install the mobyfs package")
         }
         let path = FilePath(text)
         guard path.isAbsolute, text.utf8.first == UInt8(ascii: "/") else {
