@@ -2,9 +2,6 @@
 
 import ArgumentParser
 import DockerPluginDiscovery
-import FoundationEssentials
-import MobyFSDaemon
-import SystemPackage
 
 struct SpecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,8 +14,7 @@ struct SpecCommand: ParsableCommand {
         @Option(help: "The name that engines are to know the plugin by.")
         var name = "mobyfs"
 
-        @Option(help: "Where engines look. (default: as configured for the daemon)")
-        var specDir: String?
+        @OptionGroup var place: SpecPlace
 
         func validate() throws {
             guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
@@ -28,10 +24,7 @@ struct SpecCommand: ParsableCommand {
 
         /// The file that is meant.
         func file() throws -> SpecFile {
-            if let specDir { return SpecFile(name: name, directory: AbsolutePath.of(specDir)) }
-            let sources = Configuration.Sources(
-                flags: [:], environment: ProcessInfo.processInfo.environment, file: nil)
-            return SpecFile(name: name, directory: try Configuration(from: sources).specDirectory.string)
+            SpecFile(name: name, directory: try place.directory())
         }
     }
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import DockerPluginClient
+import DockerPluginDiscovery
+import FoundationEssentials
+
+// What the commands that install and remove plugins have in common.
+
+/// Finds a managed plugin, or says what to do with another.
+func managedPlugin(_ name: String) async throws -> (plugins: ManagedPlugins, plugin: ManagedPlugin) {
+    let plugins = try ManagedPlugins(environment: ProcessInfo.processInfo.environment)
+    guard let plugin = try await plugins.find(name) else {
+        throw CommandFailure(
+            "there is no managed plugin '\(name)'; a program with a socket or a spec file is not enabled and disabled "
+                + "but started and stopped", status: 2)
+    }
+    return (plugins, plugin)
+}
+
+/// Says on standard error what went wrong, and gives it the exit status that it has in all commands on plugins.
+func reportingFailure(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as CommandFailure {
+        Terminal.say("mobyfs: \(error.description)")
+        throw ExitCode(error.status)
+    } catch let error as PluginClientError {
+        // What the engine refuses with 409 it would do if it were forced to.
+        let hint = error.status == 409 ? ": disable it first, or do it all the same with --force" : ""
+        Terminal.say("mobyfs: \(error)\(hint)")
+        throw ExitCode(error.status == nil && error.code != .refused || error.status == 404 ? 2 : 1)
+    } catch let error as ValidationError {
+        Terminal.say("mobyfs: \(error.message)")
+        throw ExitCode.validationFailure
+    } catch let error as SpecFileError {
+        Terminal.say("mobyfs: \(error)")
+        throw ExitCode.failure
+    }
+}
+
+/// What a command could not do.
+struct CommandFailure: Error {
+    let description: String
+    /// The exit status.
+    let status: Int32
+
+    init(_ description: String, status: Int32 = 1) {
+        self.description = description
+        self.status = status
+    }
+}
