@@ -15,14 +15,17 @@ enum EngineRequirements {
     /// The package under test: `MOBYFS_TEST_DEB`, else the newest one that was built.
     static let package: FilePath? = {
         if let path = environment["MOBYFS_TEST_DEB"], !path.isEmpty { return FilePath(path) }
-        let folder = repository.appending(".build/deb")
-        // None built: no names.
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
-        return
-            names.filter { $0.hasPrefix("mobyfs_") && $0.hasSuffix(".deb") }
-            .map { folder.appending($0) }
-            .max { modified($0) < modified($1) }
+        return newest("mobyfs_", in: repository.appending(".build/deb"))
     }()
+
+    /// The folder that `docker plugin create` takes, if it was made.
+    static let managedPlugin: FilePath? = {
+        let folder = repository.appending(".build/managed-plugin")
+        return exists(folder.appending("config.json")) ? folder : nil
+    }()
+
+    /// Debian's registry, if it was fetched.
+    static let registryPackage = newest("docker-registry_", in: repository.appending(".build/packages"))
 
     /// The first thing that is missing, in words for the one who reads "skipped"; nil when all is there.
     ///
@@ -57,6 +60,15 @@ enum EngineRequirements {
     /// A file to keep for a look after the run.
     static func report(named name: String) -> FilePath {
         repository.appending(".build").appending(name)
+    }
+
+    private static func newest(_ prefix: String, in folder: FilePath) -> FilePath? {
+        // No folder: no names.
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
+        return
+            names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".deb") }
+            .map { folder.appending($0) }
+            .max { modified($0) < modified($1) }
     }
 
     private static func isInstalled(_ program: String) -> Bool {
