@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "mobyfs", "DockerPluginClient", "DockerPluginDiscovery", "PluginCertificates", "MobyFSHost",
+                "mobyfs", "hello", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery", "PluginCertificates",
+                "MobyFSHost",
                 "MobyFSTesting", subprocess, system,
             ],
             swiftSettings: strict),

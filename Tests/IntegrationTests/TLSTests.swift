@@ -52,7 +52,9 @@ import Testing
             let certificates = try Self.makeCertificates(in: root.appending("tls"))
             try await withDaemon(in: root, arguments: Self.arguments(certificates)) { daemon in
                 let spec = try daemon.specDirectory.appending("mobyfs.json").text
-                let digits = spec.firstRange(of: "https://127.0.0.1:").map { spec[$0.upperBound...].prefix { $0.isNumber } }
+                let digits = spec.firstRange(of: "https://127.0.0.1:").map {
+                    spec[$0.upperBound...].prefix { $0.isNumber }
+                }
                 let port = try #require(digits.flatMap { Int($0) }, "\(spec)")
                 try await body(Served(daemon: daemon, certificates: certificates, port: port), root)
             }
@@ -78,7 +80,8 @@ import Testing
 
             for client in [
                 try served.client(showing: nil), try served.client(showing: foreign),
-                try served.client(showing: expired), try served.client(showing: served.certificates, .server, .serverKey),
+                try served.client(showing: expired),
+                try served.client(showing: served.certificates, .server, .serverKey),
             ] {
                 let error = await #expect(throws: PluginClientError.self) { try await client.activate() }
                 #expect(error?.code == .untrusted, "\(error?.description ?? "")")
@@ -95,7 +98,9 @@ import Testing
             try wire.send(Wire.post("/Plugin.Activate", ""))
             let answer = try await wire.receiveAll()
             #expect(!answer.contains("Implements"))
-            try await served.daemon.wait("a word about it") { try served.daemon.output.contains("it speaks plain HTTP") }
+            try await served.daemon.wait("a word about it") {
+                try served.daemon.output.contains("it speaks plain HTTP")
+            }
         }
     }
 
