@@ -105,8 +105,8 @@ let package = Package(
         .executableTarget(
             name: "mobyfs",
             dependencies: [
-                "MobyFSDaemon", "DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient", "PluginConformance",
-                "PluginCertificates", system, argumentParser,
+                "MobyFSDaemon", "MobyFSVolumes", "DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient",
+                "PluginConformance", "PluginCertificates", system, argumentParser,
             ],
             swiftSettings: strict),
 

@@ -110,7 +110,7 @@ public final class PluginClient: Sendable {
                 guard let pause = configuration.retries.pause(after: attempts, elapsed: elapsed),
                     elapsed + pause < configuration.callLimit
                 else { throw error }
-                configuration.trace?(.note("\(error); trying again in \(pause.inSeconds)"))
+                configuration.trace?(.retry(error, after: pause))
                 try await Task.sleep(for: pause)
             }
         }

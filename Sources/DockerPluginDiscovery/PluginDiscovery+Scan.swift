@@ -17,7 +17,7 @@ extension PluginDiscovery {
     /// - Returns: What they list: not all of it need be a plugin, nor all plugins be in it.
     public func scan(as era: EngineEra) -> PluginScan {
         do throws(RegularFileError) {
-            let names = era.listsEverything ? everything() : try sockets() + specs()
+            let names = era.listsEverything ? everything().map(\.stem) : try sockets() + specs()
             return PluginScan(names: Set(names).sorted(), problem: nil)
         } catch {
             // From 18.03 on one folder that cannot be read ends it all.
@@ -26,8 +26,10 @@ extension PluginDiscovery {
     }
 
     /// Every name that some engine lists, and those of sockets that can only be used by their name.
+    ///
+    /// Old engines also list the sockets of managed plugins, which are in folders named by an ID. They are left out.
     public var names: [String] {
-        let scans = EngineEra.allCases.flatMap { scan(as: $0).names }
+        let scans = scan(as: .v25).names + everything().filter { !$0.isOfManagedPlugin }.map(\.stem)
         // Engines do not list a symbolic link to a socket.
         let links = ((try? DirectoryEntry.list(directories.sockets)) ?? [])  // what cannot be read has no names
             .filter { $0.kind == S_IFLNK && $0.suffix == ".sock" }
@@ -67,9 +69,9 @@ extension PluginDiscovery {
 
     // MARK: 17.12 and earlier
 
-    private func everything() -> [String] {
-        files(below: directories.sockets).filter { $0.kind == S_IFSOCK }.map(\.stem)
-            + directories.specs.flatMap { files(below: $0).map(\.stem) }
+    private func everything() -> [DirectoryEntry] {
+        files(below: directories.sockets).filter { $0.kind == S_IFSOCK }
+            + directories.specs.flatMap { files(below: $0) }
     }
 
     /// All that is no directory, at any depth; what cannot be read is left out.
@@ -77,5 +79,13 @@ extension PluginDiscovery {
         // Links are not followed, so only what somebody nested on purpose is deeper.
         guard depth < 32, let entries = try? DirectoryEntry.list(directory) else { return [] }
         return entries.flatMap { $0.kind == S_IFDIR ? files(below: $0.path, depth: depth + 1) : [$0] }
+    }
+}
+
+extension DirectoryEntry {
+    /// Whether the folder it is in has the ID of a managed plugin for its name.
+    fileprivate var isOfManagedPlugin: Bool {
+        let folder = path.split(separator: "/").dropLast().last ?? ""
+        return folder.utf8.count == 64 && folder.allSatisfy { $0.isASCII && $0.isHexDigit }
     }
 }

@@ -23,18 +23,18 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     do {
         try await body()
     } catch let error as CommandFailure {
-        Terminal.say("mobyfs: \(error.description)")
+        TerminalText.complain("mobyfs: \(error.description)")
         throw ExitCode(error.status)
     } catch let error as PluginClientError {
         // What the engine refuses with 409 it would do if it were forced to.
         let hint = error.status == 409 ? ": disable it first, or do it all the same with --force" : ""
-        Terminal.say("mobyfs: \(error)\(hint)")
+        TerminalText.complain("mobyfs: \(error)\(hint)")
         throw ExitCode(error.status == nil && error.code != .refused || error.status == 404 ? 2 : 1)
     } catch let error as ValidationError {
-        Terminal.say("mobyfs: \(error.message)")
+        TerminalText.complain("mobyfs: \(error.message)")
         throw ExitCode.validationFailure
     } catch let error as SpecFileError {
-        Terminal.say("mobyfs: \(error)")
+        TerminalText.complain("mobyfs: \(error)")
         throw ExitCode.failure
     }
 }
