@@ -173,6 +173,10 @@ import Testing
             let file = root.appending("mobyfs.spec")
             #expect(try await runToEnd(["spec", "write", "--spec-dir", root.string]).status == 0)
             #expect(try file.text == "unix:///run/mobyfs/mobyfs.sock\n")
+            let shown = try await runToEnd(["spec", "show", "--spec-dir", root.string])
+            #expect(
+                shown.output.contains(
+                    "\(file) unix:///run/mobyfs/mobyfs.sock (written by mobyfs, engines take this one)"))
             #expect(try await runToEnd(["spec", "remove", "--spec-dir", root.string]).status == 0)
             #expect(!file.exists)
             try file.write("unix:///elsewhere.sock\n")

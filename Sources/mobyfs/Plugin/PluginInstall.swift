@@ -89,7 +89,7 @@ extension PluginCommand {
 
         /// Shows what the plugin asks for, and has a person decide.
         private func consent(to privileges: [ManagedPluginPrivilege]) throws -> Bool {
-            let list = privileges.map { "  \($0)" }.joined(separator: "\n")
+            let list = privileges.map { "  \(TerminalText.line("\($0)"))" }.joined(separator: "\n")
             if grantAllPermissions {
                 Terminal.say("granting what '\(plugin)' asks for:\n\(list)")
                 return true

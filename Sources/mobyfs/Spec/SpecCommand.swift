@@ -7,7 +7,7 @@ struct SpecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "spec",
         abstract: "Write, show or remove the file by which engines find a plugin.",
-        subcommands: [Write.self, Remove.self])
+        subcommands: [Write.self, Show.self, Remove.self])
 
     /// Which file, and what it says.
     struct Options: ParsableArguments {

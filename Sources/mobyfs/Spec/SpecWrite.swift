@@ -24,7 +24,9 @@ extension SpecCommand {
 
         func run() throws {
             let endpoint = try tls.endpoint(at: address)
-            try options.file().write(endpoint, replacingOthers: force)
+            let file = try options.file()
+            let form = try file.write(endpoint, replacingOthers: force)
+            try SpecCommand.warn(about: file, form)
         }
     }
 }

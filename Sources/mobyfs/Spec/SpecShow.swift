@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import DockerPluginDiscovery
+
+extension SpecCommand {
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show each file of a name in the order in which engines look, and what they make of it.")
+
+        @OptionGroup var options: Options
+
+        func run() throws {
+            let file = try options.file()
+            let lookup = try SpecCommand.lookUp(file)
+            guard !lookup.candidates.isEmpty else {
+                throw CleanExit.message("no file tells engines of '\(file.name)': 'mobyfs spec write' makes one")
+            }
+            for candidate in lookup.candidates {
+                let address = candidate.endpoint.map { " \($0.address)" } ?? ""
+                let author = try author(of: candidate, file)
+                let lines = ["\(candidate.path)\(address) (\(author), \(candidate.verdict.text))"]
+                let remarks = ([candidate.problem].compactMap { $0 } + candidate.remarks).map { "  \($0)" }
+                for line in lines + remarks { print(TerminalText.line(line)) }
+            }
+        }
+
+        private func author(of candidate: PluginCandidate, _ file: SpecFile) throws -> String {
+            guard let form = SpecFile.Form.allCases.first(where: { file.path($0) == candidate.path }) else {
+                return candidate.form == .socket ? "a socket" : "not written by mobyfs"
+            }
+            return try file.isOurs(form) ? "written by mobyfs" : "not written by mobyfs"
+        }
+    }
+
+    /// Looks for a plugin as engines do, in the folder of a spec file and where they look anyway.
+    static func lookUp(_ file: SpecFile) throws -> PluginLookup {
+        var directories = PluginDirectories()
+        if !directories.specs.contains(file.directory) { directories.specs.insert(file.directory, at: 0) }
+        return try PluginDiscovery(directories: directories).lookUp(file.name)
+    }
+
+    /// Says so where engines will not read what was just written, or read it in another way.
+    static func warn(about file: SpecFile, _ form: SpecFile.Form) throws {
+        guard let taken = try lookUp(file).taken else { return }
+        var complaints = taken.remarks
+        if taken.path != file.path(form) {
+            complaints = ["engines take '\(taken.path)' before '\(file.path(form))': remove it if that is not meant"]
+        } else if let problem = taken.problem {
+            complaints.insert(problem, at: 0)
+        }
+        for complaint in complaints { TerminalText.complain("warning: \(complaint)") }
+    }
+}
+
+extension PluginCandidate.Verdict {
+    fileprivate var text: String {
+        switch self {
+        case .taken: "engines take this one"
+        case .shadowed: "engines do not get this far"
+        case .passedOver(let reason): "engines pass it over: \(reason)"
+        }
+    }
+}
