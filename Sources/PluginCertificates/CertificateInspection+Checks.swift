@@ -39,6 +39,12 @@ extension CertificateInspection {
             if !certificate.isForClients {
                 addFinding(.error, path, "is not for clients\(certificate.hint(orElse: "mobyfs refuses it"))")
             }
+            // Not among the algorithms that BoringSSL asks clients for.
+            if ["Ed25519", "ECDSA P-521"].contains(certificate.keyType) {
+                addFinding(
+                    .error, path,
+                    "has an \(certificate.keyType) key, which mobyfs takes from no client: use ECDSA P-256 or RSA")
+            }
         case .either:
             if !certificate.isForClients, !certificate.isForServers {
                 addFinding(.error, path, "is neither for servers nor for clients")

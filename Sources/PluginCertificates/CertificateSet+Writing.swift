@@ -35,7 +35,7 @@ extension CertificateSet {
         try DurableFile.syncDirectory(parent)
     }
 
-    /// Replaces files one by one, each key before its certificate, once all are written.
+    /// Replaces files one by one, keys before certificates, once all are written.
     func replace(_ contents: [File: String]) throws {
         for file in contents.keys where Directories.isDirectory(path(of: file)) == true {
             throw CertificateSetError("'\(path(of: file))' is a directory: it is in the way of the file of that name")
@@ -43,7 +43,7 @@ extension CertificateSet {
         let staging = directory.appending(".new")
         let lock = try stage(contents, in: staging)
         defer { withExtendedLifetime(lock) { Self.discard(staging) } }
-        for file in File.allCases where contents[file] != nil {
+        for file in contents.keys.filter(\.isKey) + contents.keys.filter({ !$0.isKey }) {
             try Files.rename(staging.appending(file.rawValue), to: path(of: file))
         }
         try DurableFile.syncDirectory(directory)

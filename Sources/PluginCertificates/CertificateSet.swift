@@ -8,14 +8,14 @@ import X509
 /// The directory with all that mobyfs and engines need to know each other by: a CA, and a certificate with its key
 /// for either side.
 package struct CertificateSet: Sendable {
-    /// A file of the set; each key stands before its certificate.
+    /// A file of the set.
     package enum File: String, CaseIterable, Sendable {
-        case authorityKey = "ca-key.pem"
         case authority = "ca.pem"
-        case serverKey = "server-key.pem"
+        case authorityKey = "ca-key.pem"
         case server = "server-cert.pem"
-        case clientKey = "client-key.pem"
+        case serverKey = "server-key.pem"
         case client = "client-cert.pem"
+        case clientKey = "client-key.pem"
 
         package var isKey: Bool { self == .authorityKey || self == .serverKey || self == .clientKey }
     }

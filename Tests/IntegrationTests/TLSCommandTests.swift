@@ -45,6 +45,7 @@ import Testing
         (["--host", "nas", "--ca-days", "99999"], "--ca-days '99999'"),
         (["--host", "nas", "--days", "20", "--ca-days", "10"], "longer than the CA"),
         (["--host", "https://nas:8443"], "'nas'"), (["--host", ""], "is empty"),
+        (["--host", "nas", "--dir", ""], "an empty path"),
     ])
     func refusesWhatCannotBeMeant(arguments: [String], saying: String) async throws {
         try await withTemporaryDirectory { root in

@@ -68,6 +68,31 @@ import Testing
         }
     }
 
+    /// What the inspection says of kinds of keys is what BoringSSL and Go do with them.
+    @Test(
+        .enabled(if: OpenSSL.isPresent && Docker.isPresent, "needs /usr/bin/openssl and the docker program"),
+        arguments: [CertificateSet.File.authority, .server, .client], Self.keys)
+    func inspectionForeseesHowAHandshakeEnds(file: CertificateSet.File, key: String) async throws {
+        try await withTemporaryDirectory { root in
+            let set = CertificateSet(root)
+            try await OpenSSL.makeAuthority(key: file == .authority ? key : "rsa:2048", in: root)
+            for (name, own) in [("server", CertificateSet.File.server), ("client", .client)] {
+                try await OpenSSL.makeLeaf(
+                    name, extensions: "subjectAltName=DNS:localhost\nextendedKeyUsage=\(name)Auth",
+                    key: file == own ? key : "rsa:2048", in: root)
+            }
+            let inspection = try CertificateInspection(of: set)
+            let output = try await withServer(set, .tlsv13) { port in
+                try await docker("localhost:\(port)", set, certificate: .client, key: .clientKey)
+            }
+            #expect(output.contains("teapot") == inspection.isSound, "\(output), \(inspection.findings)")
+        }
+    }
+
+    private static let keys = [
+        "rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-384", "ec -pkeyopt ec_paramgen_curve:P-521", "ed25519",
+    ]
+
     private func docker(
         _ address: String, _ set: CertificateSet, certificate: CertificateSet.File, key: CertificateSet.File
     ) async throws -> String {

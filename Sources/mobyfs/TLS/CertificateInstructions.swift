@@ -20,23 +20,13 @@ struct CertificateInstructions: CustomStringConvertible {
 
             """
         let width = CertificateSet.File.allCases.map(\.rawValue.count).max() ?? 0
-        for file in result.written.sorted(by: { order($0) < order($1) }) {
+        // The one that goes elsewhere comes last.
+        for file in result.written.filter({ $0 != .authorityKey }) + result.written.filter({ $0 == .authorityKey }) {
             let padding = String(repeating: " ", count: width - file.rawValue.count)
             text += "  \(file.rawValue)\(padding)  \(purpose(of: file))\n"
         }
         text += "\n" + (isRenewal ? renewalSteps : firstSteps)
         return text
-    }
-
-    private func order(_ file: CertificateSet.File) -> Int {
-        switch file {
-        case .authority: 0
-        case .server: 1
-        case .serverKey: 2
-        case .client: 3
-        case .clientKey: 4
-        case .authorityKey: 5
-        }
     }
 
     private func purpose(of file: CertificateSet.File) -> String {

@@ -61,7 +61,7 @@ extension TLSCommand {
 
         func run() throws {
             let hosts = try host.map { name throws in try CertifiedHost(name) }
-            let set = CertificateSet(dir.map(TLSCommand.path) ?? CertificateSet.defaultDirectory)
+            let set = try CertificateSet(dir.map(TLSCommand.path) ?? CertificateSet.defaultDirectory)
             let result: CertificateSet.Result
             if renew {
                 result = try set.renew(hosts: hosts.isEmpty ? nil : hosts, days: days)
