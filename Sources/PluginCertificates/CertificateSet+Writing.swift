@@ -66,7 +66,10 @@ extension CertificateSet {
                 try check(chmod(path.string, permissions.rawValue), "chmod '\(path)'")
             }
             return lock
-        } catch is DirectoryLock.Held {
+        } catch let error
+            where error is DirectoryLock.Held || (error as? SystemCallError)?.errno == .noSuchFileOrDirectory
+        {
+            // The lock is another's, or what another has taken for a leftover was this directory, or the reverse.
             throw CertificateSetError(
                 "another process is making certificates in '\(directory)': wait until it has ended")
         } catch {

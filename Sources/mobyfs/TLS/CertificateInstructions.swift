@@ -42,7 +42,7 @@ struct CertificateInstructions: CustomStringConvertible {
 
     private var firstSteps: String {
         """
-        For mobyfs, in /etc/mobyfs/mobyfs.env:
+        For mobyfs, in /etc/mobyfs/mobyfs.env, and then 'systemctl restart mobyfs':
           MOBYFS_LISTEN=tcp://\(listenHost):\(Self.port)
           MOBYFS_TLS_CERT=\(set.path(of: .server))
           MOBYFS_TLS_KEY=\(set.path(of: .serverKey))
