@@ -73,7 +73,7 @@ let package = Package(
             path: "Sources/Examples/hello", swiftSettings: strict),
         .executableTarget(
             name: "scratch",
-            dependencies: ["DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "Systemd", logging],
+            dependencies: ["DockerPlugin", "DockerPluginServer", "Systemd", argumentParser],
             path: "Sources/Examples/scratch", swiftSettings: strict),
 
         // Tools for any plugin.
@@ -166,9 +166,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "mobyfs", "hello", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery", "PluginCertificates",
-                "MobyFSHost",
-                "MobyFSTesting", subprocess, system,
+                "mobyfs", "hello", "scratch", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery",
+                "PluginCertificates", "MobyFSHost", "MobyFSTesting", subprocess, system,
             ],
             swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: [subprocess, system], swiftSettings: strict),

@@ -49,9 +49,12 @@ public final class PluginServer: Service {
 
         /// Makes a configuration.
         ///
-        /// - Parameter listeners: Where to take connections.
-        public init(listeners: [Listener]) {
+        /// - Parameters:
+        ///   - listeners: Where to take connections.
+        ///   - announcement: How engines are told of the server; nil to leave that to others.
+        public init(listeners: [Listener], announcement: SpecAnnouncement? = nil) {
             self.listeners = listeners
+            self.announcement = announcement
         }
     }
 
@@ -67,8 +70,10 @@ public final class PluginServer: Service {
     /// - Parameters:
     ///   - configuration: Sockets and limits.
     ///   - subsystems: What the plugin implements.
-    ///   - logger: Where to log.
-    public init(_ configuration: Configuration, subsystems: [any PluginSubsystem], logger: Logger) {
+    ///   - logger: Where to log; to standard error unless another is given.
+    public init(
+        _ configuration: Configuration, subsystems: [any PluginSubsystem], logger: Logger = Logger(label: "plugin")
+    ) {
         self.configuration = configuration
         self.router = Router(subsystems)
         self.connections = ConnectionRegistry(handOver: configuration.handOver)

@@ -29,6 +29,15 @@ public struct SpecAnnouncement: Sendable {
         self.tls = tls
         self.host = host
     }
+
+    /// Tells engines of a server on a unix socket, or on a port without TLS.
+    ///
+    /// - Parameters:
+    ///   - name: The plugin's name, which is the name that `docker volume create -d` takes.
+    ///   - directory: Where engines look.
+    public init(name: String, directory: String = "/etc/docker/plugins") {
+        self.init(SpecFile(name: name, directory: directory))
+    }
 }
 
 extension SpecAnnouncement {

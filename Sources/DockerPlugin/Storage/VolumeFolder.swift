@@ -27,7 +27,7 @@ final class VolumeFolder: Sendable {
     /// - Throws: ``PluginError`` if it cannot be used, or another process uses it.
     init(_ path: String) throws(PluginError) {
         self.path = path
-        try Self.makeDirectory(path)
+        try Self.makeDirectory(path, mode: 0o700)
         directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else { throw Self.failure("open '\(path)'") }
         // Without it counts of mounts end with this process.
@@ -170,11 +170,18 @@ final class VolumeFolder: Sendable {
         return error
     }
 
-    private static func makeDirectory(_ path: String) throws(PluginError) {
+    private static func makeDirectory(_ path: String, mode: mode_t) throws(PluginError) {
         var status = stat()
         if stat(path, &status) == 0 { return }
-        if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeDirectory(String(path[..<slash])) }
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("mkdir '\(path)'") }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+            try makeDirectory(String(path[..<slash]), mode: 0o755)
+        }
+        guard mkdir(path, mode) == 0 else {
+            if errno == EEXIST { return }
+            throw failure("mkdir '\(path)'")
+        }
+        // Whatever the process's umask is.
+        guard chmod(path, mode) == 0 else { throw failure("chmod '\(path)'") }
     }
 
     private static func failure(_ call: String) -> PluginError {
