@@ -13,7 +13,10 @@ JOBS ?= $(shell nproc)
 
 VERSION := $(shell sed -n 's/^.*static let version = "\(.*\)"$$/\1/p' Sources/MobyFSDaemon/Daemon.swift)
 SWIFT_FLAGS := -j $(JOBS) --explicit-target-dependency-import-check error
-RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --product mobyfs --static-swift-stdlib
+# Nothing loads the program as a library: no symbols are exported, which leaves out what nobody calls.
+RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --product mobyfs --static-swift-stdlib -Xlinker --no-export-dynamic
+# More tests at once than this keep each other waiting on small machines.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 SWIFT_SOURCES := Package.swift Sources Tests
 DEB_DIR := .build/deb
 
