@@ -29,7 +29,10 @@ struct DirectoryEntry {
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             let path = "\(directory)/\(name)"
-            guard name != ".", name != "..", let kind = kind(of: path, followingLinks: false) else { continue }
+            // Some file systems do not tell the kind along with the name.
+            let told = mode_t(entry.pointee.d_type) << 12
+            guard name != ".", name != "..", let kind = told != 0 ? told : kind(of: path, followingLinks: false)
+            else { continue }
             entries.append(DirectoryEntry(path: path, name: name, kind: kind))
         }
         return entries.sorted { $0.name < $1.name }

@@ -42,8 +42,6 @@ public struct PluginLookup: Hashable, Sendable {
     public let name: String
     /// The files that are there, in the order in which an engine tries them.
     public let candidates: [PluginCandidate]
-    /// Files that seem to be meant for this plugin, and that no engine takes.
-    public let strays: [String]
     /// Where was looked.
     public let directories: PluginDirectories
 

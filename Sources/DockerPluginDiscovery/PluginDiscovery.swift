@@ -36,8 +36,7 @@ public struct PluginDiscovery: Hashable, Sendable {
             if verdict == .taken { isTaken = true }
             candidates.append(PluginCandidate(path: path, form: form, verdict: verdict, name: name))
         }
-        return PluginLookup(
-            name: name, candidates: candidates, strays: strays(name), directories: directories)
+        return PluginLookup(name: name, candidates: candidates, directories: directories)
     }
 
     /// The paths for a name, in the order in which engines try them.
@@ -61,8 +60,8 @@ public struct PluginDiscovery: Hashable, Sendable {
         return form == .socket && kind != S_IFSOCK ? "no socket" : nil
     }
 
-    /// Files of that name or almost that, in the right place and of no use: `NAME.socket`, `NAME.yaml`, `NAME`.
-    private func strays(_ name: String) -> [String] {
+    /// Files that seem to be meant for a plugin, and that no engine looks at: `NAME.socket`, `NAME.yaml`, `NAME`.
+    public func strays(of name: String) -> [String] {
         let folders =
             [(directories.sockets, [".sock"])] + directories.specs.map { directory in (directory, [".spec", ".json"]) }
         return folders.flatMap { directory, suffixes in

@@ -42,6 +42,10 @@ import Testing
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}oops\r\n0\r\n\r\n", "badAnswer", "does not end"),
         // 1 GiB, and more.
         ("HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n{", "tooLarge", "1073741824 bytes"),
+        (
+            String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 6), "badAnswer",
+            "one interim answer after the other"
+        ),
         // Other statuses.
         ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops", "refused", "Plugin.Activate: oops"),
         ("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n", "refused", "status 500 and no text"),
@@ -88,6 +92,7 @@ import Testing
     /// A plugin that answers without end is left alone after what is read at most.
     @Test(arguments: [
         ("HTTP/1.1 200 OK\r\n\r\n", "x"), ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "10000\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X-Y: z\r\n"),
         ("HTTP/1.1 200 OK\r\n", "X-Y: z\r\n"), ("HTTP/1.1 200 OK\r\nX: ", "y"), ("HTTP/1.1 200 ", "O"),
     ])
     func readsNoAnswerWithoutEnd(beginning: String, piece: String) async throws {
@@ -208,7 +213,8 @@ import Testing
         let client = PluginClient(
             PluginEndpoint(try PluginAddress("tcp://no.such.host.invalid:1")), configuration: configuration)
         let error = await #expect(throws: PluginClientError.self) { try await client.activate() }
-        #expect(error?.description.contains("no host of the name 'no.such.host.invalid'") == true, "\(error as Any)")
+        #expect(
+            error?.description.contains("the host 'no.such.host.invalid' is not found: ") == true, "\(error as Any)")
     }
 
     @Test func endsWhenItsTaskIsCancelled() async throws {

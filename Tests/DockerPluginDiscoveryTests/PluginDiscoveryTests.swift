@@ -103,7 +103,8 @@ func withFolders(_ body: (inout Folders) throws -> Void) async throws {
             let lookup = try folders.discovery.lookUp("x")
             #expect(lookup.candidates.isEmpty)
             #expect(
-                lookup.strays == ["run/x.socket", "run/x.spec", "etc/X.yaml", "etc/x", "etc/x.sock"].map(folders.path))
+                folders.discovery.strays(of: "x")
+                    == ["run/x.socket", "run/x.spec", "etc/X.yaml", "etc/x", "etc/x.sock"].map(folders.path))
             let error = #expect(throws: PluginDiscoveryError.self) { try lookup.endpoint }
             #expect(error?.isMissing == true)
             #expect(error?.description.contains("no 'x.spec' or 'x.json' in '\(folders.path("etc"))' or") == true)

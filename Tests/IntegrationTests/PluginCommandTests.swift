@@ -4,6 +4,7 @@ import FoundationEssentials
 import Glibc
 import MobyFSHost
 import MobyFSTesting
+import PluginCertificates
 import Subprocess
 import SystemPackage
 import Testing
@@ -20,6 +21,8 @@ private func plugin(_ arguments: String..., in root: FilePath, input: String = "
     var all = ["plugin"] + arguments
     if let address = arguments.dropFirst().first, !address.contains("://") || arguments[0] != "call" {
         all += ["--socket-dir", "\(root)/run", "--spec-dir", "\(root)/etc", "--spec-dir", "\(root)/lib"]
+        // Where the daemon writes.
+        all += ["--spec-dir", "\(root)/docker/plugins"]
     }
     if arguments[0] == "ls" { all += ["--engine-socket", "\(root)/engine.sock"] }
     let result = try await run(
@@ -129,10 +132,8 @@ private func withFolders(_ body: (FilePath) async throws -> Void) async throws {
     @Test func listsTheManagedPluginsOfTheEngine() async throws {
         try await withFolders { root in
             let engine = try RawServer(root.appending("engine.sock")) { connection in
-                // One connection for the version and for what is asked in it.
-                if try !connection.receiveRequest().contains("/plugins") {
+                while try !connection.receiveRequest().contains("/plugins") {
                     try connection.answer(#"{"ApiVersion":"1.41"}"#)
-                    _ = try connection.receiveRequest()
                 }
                 try connection.answer(
                     """
@@ -260,6 +261,35 @@ private func withFolders(_ body: (FilePath) async throws -> Void) async throws {
                 #expect(lines.contains("> POST /Plugin.Activate HTTP/1.1"))
                 #expect(lines.contains("< HTTP/1.1 200 OK"))
                 #expect(lines.last == "< {\"Implements\":[\"VolumeDriver\"]}")
+            }
+        }
+    }
+
+    @Test func callsOverTLSByNameAndByAddress() async throws {
+        try await withFolders { root in
+            let certificates = CertificateSet(root.appending("tls"))
+            _ = try certificates.create(hosts: [CertifiedHost("localhost")])
+            func path(_ file: CertificateSet.File) -> String { certificates.path(of: file).string }
+            let arguments = [
+                "--listen", "tcp://127.0.0.1:0", "--tls-cert", path(.server), "--tls-key", path(.serverKey), "--tls-ca",
+                path(.authority), "--tls-client-cert", path(.client), "--tls-client-key", path(.clientKey),
+            ]
+            try await withDaemon(in: root, arguments: arguments) { _ in
+                let byName = try await plugin("call", "mobyfs", "Plugin.Activate", "--trace", in: root)
+                #expect(byName.status == 0)
+                #expect(byName.output == "{\"Implements\":[\"VolumeDriver\"]}\n")
+                #expect(
+                    byName.complaints.contains("* TLS 1.3; the plugin's certificate is for 'localhost', '127.0.0.1'"))
+                #expect(byName.complaints.contains("* the plugin asks for a certificate and is shown '"))
+                let address = try #require(
+                    byName.complaints.split(separator: "\n").first { $0.hasPrefix("* connected to ") }
+                        .map { String($0.dropFirst("* connected to ".count)) })
+                let naked = try await plugin(
+                    "call", address, "Plugin.Activate", "--insecure-skip-verify", "--no-retry", in: root)
+                #expect(naked.status == 2)
+                #expect(naked.complaints.contains("wants to see a client certificate, and there is none"))
+                let foreign = try await plugin("call", address, "Plugin.Activate", "--no-retry", in: root)
+                #expect(foreign.complaints.contains("from an unknown authority"), "\(foreign.complaints)")
             }
         }
     }

@@ -12,6 +12,8 @@ import NIOCore
 package actor HTTPConnection {
     /// A head larger than this is refused.
     private static let headLimit = 256 << 10
+    /// More answers of status 100 to 199 than this are refused, as Go refuses them.
+    private static let interimLimit = 5
 
     private enum Body {
         case none
@@ -103,9 +105,16 @@ package actor HTTPConnection {
     /// - Throws: ``PluginClientError`` with code `dropped` if the connection ends before the first byte.
     package func receiveHead() async throws -> HTTPResponseHead {
         while try await receiveChunk() != nil {}
+        var interim = 0
         while true {
             let head = try await readHead()
-            if (100..<200).contains(head.status), head.status != 101 { continue }
+            if (100..<200).contains(head.status), head.status != 101 {
+                interim += 1
+                guard interim <= Self.interimLimit else {
+                    throw fail(.badAnswer, "'\(address)' sends one interim answer after the other")
+                }
+                continue
+            }
             do throws(MalformedResponse) {
                 switch try head.framing {
                 case .length(let length): body = .length(length)
@@ -257,6 +266,16 @@ extension HTTPConnection {
             throw fail(.dropped, "'\(address)' closed the connection without an answer")
         }
         try await checkBeginning()
+        let lines = try await readFields()
+        do throws(MalformedResponse) {
+            return try HTTPResponseHead(lines: lines)
+        } catch {
+            throw fail(.badAnswer, "the answer of '\(address)' \(error.description)")
+        }
+    }
+
+    /// Reads lines until an empty one.
+    private func readFields() async throws -> [String] {
         var lines: [String] = []
         var size = 0
         while let line = try await readLine(), !line.isEmpty {
@@ -266,11 +285,7 @@ extension HTTPConnection {
                 throw fail(.tooLarge, "'\(address)' sends header fields without end")
             }
         }
-        do throws(MalformedResponse) {
-            return try HTTPResponseHead(lines: lines)
-        } catch {
-            throw fail(.badAnswer, "the answer of '\(address)' \(error.description)")
-        }
+        return lines
     }
 
     /// What is not HTTP may hold no line end that one could wait for.
@@ -322,7 +337,7 @@ extension HTTPConnection {
             throw fail(.badAnswer, "'\(line.shown)' in the answer of '\(address)' is no size of a chunk")
         }
         guard size == 0 else { return size }
-        while let trailer = try await readLine(), !trailer.isEmpty {}
+        _ = try await readFields()
         return nil
     }
 

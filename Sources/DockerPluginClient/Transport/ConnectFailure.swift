@@ -24,8 +24,9 @@ enum ConnectFailure {
     private static func explain(_ failure: NIOConnectionError, _ address: PluginAddress) -> PluginClientError {
         // Of several addresses, localhost's two for example, the last one tried speaks for all.
         guard let last = failure.connectionErrors.last else {
+            let reason = (failure.dnsAAAAError as? HostLookUpError).map { ": \($0)" } ?? ""
             return PluginClientError(
-                .unreachable, "cannot connect to '\(address)': no host of the name '\(failure.host)' is known here")
+                .unreachable, "cannot connect to '\(address)': the host '\(failure.host)' is not found\(reason)")
         }
         let reason = (last.error as? IOError).map { words(for: $0.errnoCode, address) } ?? "\(last.error)"
         return PluginClientError(.unreachable, "cannot connect to '\(address)': \(reason)")

@@ -29,23 +29,45 @@ package final class PluginTransport: Sendable {
     /// - Returns: A connection that is ready for a request.
     /// - Throws: ``PluginClientError``.
     package func connect(within limit: Duration = .seconds(10)) async throws -> HTTPConnection {
-        let address = endpoint.address
-        let timeout = PluginClientError(
-            .timedOut, "no connection to '\(address)' within \(limit.inSeconds): it is there and does not answer")
-        return try await withTimeLimit(limit, timeout) { try await self.connect() }
+        let progress = Progress()
+        do {
+            return try await withTimeLimit(limit, TooLate()) { try await self.connect(progress) }
+        } catch is TooLate {
+            throw PluginClientError(
+                .timedOut, "no connection to '\(endpoint.address)' within \(limit.inSeconds): \(hold(progress))")
+        }
     }
 
-    private func connect() async throws -> HTTPConnection {
+    private struct TooLate: Error {}
+
+    /// How far a connection has come.
+    private final class Progress: Sendable {
+        let isConnected = Atomic(false)
+    }
+
+    /// What a connection waits for.
+    private func hold(_ progress: Progress) -> String {
+        if progress.isConnected.load(ordering: .relaxed) { return "it does not finish the TLS handshake" }
+        switch endpoint.address.transport {
+        case .unix: return "it does not answer"
+        case .tcp(let host, _), .tls(let host, _):
+            // No IP address, so a name.
+            let isName = (try? SocketAddress(ipAddress: host, port: 0)) == nil
+            return isName ? "the host does not answer, or its name is not found" : "the host does not answer"
+        }
+    }
+
+    private func connect(_ progress: Progress) async throws -> HTTPConnection {
         let address = endpoint.address
         switch address.transport {
         case .unix(let path):
-            return try await finish(nil) { bootstrap in
+            return try await finish(nil, progress) { bootstrap, _ in
                 bootstrap.withConnectedSocket(try UnixSocket.connect(path))
             }
-        case .tcp(let host, let port): return try await finish(nil) { $0.connect(to: host, port) }
+        case .tcp(let host, let port): return try await finish(nil, progress) { $0.connect(to: host, port, on: $1) }
         case .tls(let host, let port):
             let settings = try await tlsSettings(for: host)
-            return try await finish(settings) { $0.connect(to: host, port) }
+            return try await finish(settings, progress) { $0.connect(to: host, port, on: $1) }
         }
     }
 
@@ -63,7 +85,8 @@ package final class PluginTransport: Sendable {
     }
 
     private func finish(
-        _ tls: TLSSettings?, _ connect: (ClientBootstrap) throws -> EventLoopFuture<any Channel>
+        _ tls: TLSSettings?, _ progress: Progress,
+        _ connect: (ClientBootstrap, any EventLoop) throws -> EventLoopFuture<any Channel>
     ) async throws -> HTTPConnection {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         // There may be several, for the addresses of one host are tried side by side; and a channel that was closed
@@ -84,7 +107,8 @@ package final class PluginTransport: Sendable {
             }
         let address = endpoint.address
         do {
-            let channel = try await Self.connected(connect(bootstrap), on: eventLoop)
+            let channel = try await Self.connected(connect(bootstrap, eventLoop), on: eventLoop)
+            progress.isConnected.store(true, ordering: .relaxed)
             guard let inlet = inlets.withLock({ $0[ObjectIdentifier(channel)] }) else { throw ChannelError.eof }
             let connection = HTTPConnection(address: address, channel: channel, inlet: inlet, trace: trace)
             let facts = try await connection.ready()
@@ -112,11 +136,13 @@ package final class PluginTransport: Sendable {
 }
 
 extension ClientBootstrap {
-    /// Looks the host up only if it is a name: look-ups wait for one another.
-    fileprivate func connect(to host: String, _ port: Int) -> EventLoopFuture<any Channel> {
+    /// Looks the host up only if it is a name.
+    fileprivate func connect(
+        to host: String, _ port: Int, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<any Channel> {
         // No IP address, so a name.
         if let address = try? SocketAddress(ipAddress: host, port: port) { return connect(to: address) }
-        return connect(host: host, port: port)
+        return resolver(HostResolver(on: eventLoop)).connect(host: host, port: port)
     }
 }
 

@@ -91,7 +91,7 @@ extension ListedPlugin {
         configuration.retries = .none
         configuration.callLimit = end - start
         configuration.connectLimit = end - start
-        configuration.bodyLimit = 1 << 20
+        configuration.bodyLimit = 64 << 10
         do {
             implements = try await PluginClient(endpoint, configuration: configuration).activate()
             state = .answered

@@ -40,7 +40,7 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
 }
 
 /// What a command could not do.
-struct CommandFailure: Error {
+struct CommandFailure: Error, CustomStringConvertible {
     let description: String
     /// The exit status.
     let status: Int32

@@ -30,10 +30,11 @@ extension PluginCommand {
                 PluginCommand.complain(error, name: name, in: directories)
                 throw Status.unreachable
             }
+            let strays = discovery.strays(of: name)
             if json {
-                print(TerminalText.json(Self.describe(lookup, discovery.eras(lookup)).encoded))
-            } else if lookup.taken != nil || !lookup.candidates.isEmpty || !lookup.strays.isEmpty {
-                for line in Self.lines(lookup, discovery.eras(lookup)) { print(TerminalText.line(line)) }
+                print(TerminalText.json(Self.describe(lookup, strays, discovery.eras(lookup)).encoded))
+            } else if !lookup.candidates.isEmpty || !strays.isEmpty {
+                for line in Self.lines(lookup, strays, discovery.eras(lookup)) { print(TerminalText.line(line)) }
             }
             do {
                 _ = try lookup.endpoint
@@ -49,14 +50,14 @@ extension PluginCommand {
 // MARK: - For people
 
 extension PluginCommand.Discover {
-    static func lines(_ lookup: PluginLookup, _ findings: [EraFinding]) -> [String] {
+    static func lines(_ lookup: PluginLookup, _ strays: [String], _ findings: [EraFinding]) -> [String] {
         var rows: [[String]] = []
         for candidate in lookup.candidates {
             rows.append([
                 word(for: candidate.verdict), candidate.path, candidate.endpoint.map { "\($0.address)" } ?? "",
             ])
         }
-        for stray in lookup.strays { rows.append(["not looked at", stray, ""]) }
+        for stray in strays { rows.append(["not looked at", stray, ""]) }
         var lines = TerminalText.table(rows)
         if let taken = lookup.taken {
             if let problem = taken.problem { lines += ["", "engines refuse it: \(problem)"] }
@@ -92,10 +93,12 @@ extension PluginCommand.Discover {
 // MARK: - For programs
 
 extension PluginCommand.Discover {
-    static func describe(_ lookup: PluginLookup, _ findings: [EraFinding]) -> JSONValue {
+    static func describe(
+        _ lookup: PluginLookup, _ strays: [String], _ findings: [EraFinding]
+    ) -> JSONValue {
         [
             "name": .string(lookup.name), "usable": .bool(lookup.taken?.endpoint != nil),
-            "files": .array(lookup.candidates.map(describe)), "notLookedAt": .array(lookup.strays.map { .string($0) }),
+            "files": .array(lookup.candidates.map(describe)), "notLookedAt": .array(strays.map { .string($0) }),
             "engines": .array(
                 findings.map { finding in
                     [
