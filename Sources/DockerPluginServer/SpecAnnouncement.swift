@@ -78,6 +78,9 @@ extension SpecAnnouncement {
         logger.info(
             "spec file written",
             metadata: ["file.path": "\(file.path(form))", "address": "\(endpoint.address)"])
+        for concern in file.concerns(form) {
+            logger.warning("engines may not find the plugin by its spec file", metadata: ["error": "\(concern)"])
+        }
         // A unix socket is somebody's until it is taken away. A port may have been ours, before a crash.
         let other = before.flatMap { try? PluginAddress($0) }  // ours, so it makes sense
         let isSocket = if case .unix = other?.transport { other != endpoint.address } else { false }

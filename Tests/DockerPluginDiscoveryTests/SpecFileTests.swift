@@ -79,6 +79,19 @@ import Testing
         }
     }
 
+    @Test func saysThatAnotherFileCountsBeforeIt() async throws {
+        try await withTemporaryDirectory { root in
+            let file = SpecFile(name: "x", directory: root.string)
+            #expect(try file.concerns(file.write(socket)).isEmpty)
+            // Engines read a `.spec` before a `.json` of the same folder, whoever wrote it since.
+            let https = PluginEndpoint(try PluginAddress("https://h:1"))
+            let form = try file.write(https)
+            #expect(file.concerns(form).allSatisfy { $0.contains("the system's authorities") })
+            try FilePath(file.path(.spec)).write("unix:///elsewhere.sock\n")
+            #expect(file.concerns(form).first?.contains("engines take '\(file.path(.spec))' before") == true)
+        }
+    }
+
     @Test func leavesOursAloneOnceItSaysSomethingElse() async throws {
         try await withTemporaryDirectory { root in
             let file = SpecFile(name: "x", directory: root.string)

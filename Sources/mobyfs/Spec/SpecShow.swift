@@ -12,7 +12,7 @@ extension SpecCommand {
 
         func run() throws {
             let file = try options.file()
-            let lookup = try SpecCommand.lookUp(file)
+            let lookup = try file.lookUp()
             guard !lookup.candidates.isEmpty else {
                 throw CleanExit.message("no file tells engines of '\(file.name)': 'mobyfs spec write' makes one")
             }
@@ -31,25 +31,6 @@ extension SpecCommand {
             }
             return try file.isOurs(form) ? "written by mobyfs" : "not written by mobyfs"
         }
-    }
-
-    /// Looks for a plugin as engines do, in the folder of a spec file and where they look anyway.
-    static func lookUp(_ file: SpecFile) throws -> PluginLookup {
-        var directories = PluginDirectories()
-        if !directories.specs.contains(file.directory) { directories.specs.insert(file.directory, at: 0) }
-        return try PluginDiscovery(directories: directories).lookUp(file.name)
-    }
-
-    /// Says so where engines will not read what was just written, or read it in another way.
-    static func warn(about file: SpecFile, _ form: SpecFile.Form) throws {
-        guard let taken = try lookUp(file).taken else { return }
-        var complaints = taken.remarks
-        if taken.path != file.path(form) {
-            complaints = ["engines take '\(taken.path)' before '\(file.path(form))': remove it if that is not meant"]
-        } else if let problem = taken.problem {
-            complaints.insert(problem, at: 0)
-        }
-        for complaint in complaints { TerminalText.complain("warning: \(complaint)") }
     }
 }
 

@@ -26,7 +26,7 @@ extension SpecCommand {
             let endpoint = try tls.endpoint(at: address)
             let file = try options.file()
             let form = try file.write(endpoint, replacingOthers: force)
-            try SpecCommand.warn(about: file, form)
+            for concern in file.concerns(form) { TerminalText.complain("warning: \(concern)") }
         }
     }
 }
