@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build release deb managed-plugin install format lint clean
+.PHONY: help run test build release deb managed-plugin install format lint docs clean
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -68,6 +68,10 @@ format: ## format the sources
 
 lint: ## check the format of the sources
 	swift format lint --strict -r $(SWIFT_SOURCES)
+
+docs: ## make the documentation of the SDK, in .build/docs
+	@packaging/dependencies build
+	@packaging/docs
 
 clean: ## delete what was built
 	rm -rf .build

@@ -118,6 +118,13 @@ let package = Package(
             name: "DockerPluginTests", dependencies: ["DockerPlugin", "MobyFSHost", "MobyFSTesting", system],
             swiftSettings: strict),
         .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "DockerPluginClient", "Systemd",
+                "MobyFSHost", "MobyFSTesting", logging, system,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "DockerPluginServerTests",
             dependencies: [
                 "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "PluginCertificates", "MobyFSTesting",
