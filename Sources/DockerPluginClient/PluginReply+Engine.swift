@@ -25,7 +25,7 @@ extension PluginReply {
     private func refusal(of method: String) -> PluginClientError {
         // A body that is no JSON is shown as it is.
         let message = (try? value)?["Err"]?.string ?? ""
-        let text = message.isEmpty ? String(decoding: body.prefix(4096), as: UTF8.self).trimmed : message
+        let text = message.isEmpty ? String(decoding: body.prefix(500), as: UTF8.self).trimmed : message
         let redirect =
             (300..<400).contains(status) ? "; it sends callers on to '\(headers["Location"]?.shown ?? "")'" : ""
         let shown = text.isEmpty ? "status \(status) and no text" : text

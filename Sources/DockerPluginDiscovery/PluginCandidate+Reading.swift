@@ -109,6 +109,12 @@ extension SpecReading {
             caFile: try value.text("CAFile") ?? "", certFile: try value.text("CertFile") ?? "",
             keyFile: try value.text("KeyFile") ?? "", insecureSkipVerify: try value.flag("InsecureSkipVerify") ?? false)
         endpoint.tls = tls
+        for key in ["ClientAuth", "MinVersion"] {
+            if let value = value[key], value != .null, !value.isWhole {
+                throw SpecContentError("\(key) is no whole number: engines refuse the file")
+            }
+        }
+        _ = (try value.flag("ExclusiveRootPools"), try value.text("Passphrase"))
         // Whatever the scheme, engines read these files first.
         _ = try tls.load()
         let known = [
@@ -153,6 +159,10 @@ extension SpecReading {
 }
 
 extension JSONValue {
+    fileprivate var isWhole: Bool {
+        if case .integer = self { true } else { false }
+    }
+
     fileprivate func text(_ key: String) throws(SpecContentError) -> String? {
         guard let value = self[key], value != .null else { return nil }
         guard let text = value.string else { throw SpecContentError("\(key) is no text: engines refuse the file") }

@@ -68,6 +68,7 @@ import Testing
         ),
         (#"{"Addr":"https://h:1","TLSConfig":{"CertFile":"/c.pem"}}"#, "CertFile is given without KeyFile"),
         (#"{"Addr":"https://h:1","TLSConfig":{"KeyFile":"/c.pem"}}"#, "KeyFile is given without CertFile"),
+        (#"{"Addr":"https://h:1","TLSConfig":{"MinVersion":"1.2"}}"#, "MinVersion is no whole number"),
         // The files are read for whatever address.
         (#"{"Addr":"tcp://127.0.0.1:1","TLSConfig":{"CAFile":"/nowhere/ca.pem"}}"#, "cannot be read"),
         ("\u{FEFF}{}", "malformed JSON"),

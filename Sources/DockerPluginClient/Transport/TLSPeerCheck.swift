@@ -20,8 +20,10 @@ struct TLSPeerCheck: Sendable {
     /// - Throws: ``TLSFailure`` if the certificate is for others.
     func check(_ pipeline: ChannelPipeline.SynchronousOperations) throws -> TLSFacts {
         let certificate = try pipeline.nioSSL_peerCertificate()
-        if verifies, let certificate, !CertificateNames(certificate).fit(host) {
-            throw TLSFailure(wrongName(CertificateNames(certificate)))
+        if verifies {
+            guard let certificate else { throw TLSFailure("shows no certificate") }
+            let names = CertificateNames(certificate)
+            guard names.fit(host) else { throw TLSFailure(wrongName(names)) }
         }
         return TLSFacts(sentences: sentences(version: try pipeline.nioSSL_tlsVersion(), certificate))
     }
