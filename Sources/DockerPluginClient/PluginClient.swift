@@ -127,7 +127,7 @@ public final class PluginClient: Sendable {
             throw PluginClientError(
                 .timedOut,
                 "'\(endpoint.address)' took the call to \(method) and did not answer it within "
-                    + (ContinuousClock.now - start).inSeconds)
+                    + configuration.callLimit.inSeconds)
         }
     }
 }

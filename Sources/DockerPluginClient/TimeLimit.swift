@@ -26,7 +26,8 @@ package func withTimeLimit<Result: Sendable>(
 extension Duration {
     /// `3 s`, `0.5 s`: for messages.
     package var inSeconds: String {
-        let tenths = (components.seconds * 10) + components.attoseconds / 100_000_000_000_000_000
+        let tenths =
+            (components.seconds * 10) + (components.attoseconds + 50_000_000_000_000_000) / 100_000_000_000_000_000
         return tenths % 10 == 0 ? "\(tenths / 10) s" : "\(tenths / 10).\(tenths % 10) s"
     }
 }

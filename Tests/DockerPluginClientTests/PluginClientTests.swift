@@ -17,7 +17,7 @@ extension PluginClient {
     ) -> PluginClient {
         var configuration = Configuration()
         configuration.retries = retries
-        configuration.callLimit = .seconds(20)
+        configuration.callLimit = .seconds(50)
         configure(&configuration)
         return PluginClient(PluginEndpoint(PluginAddress(socket: path.string)), configuration: configuration)
     }
@@ -156,7 +156,7 @@ extension PluginClient {
                 }
             }
             let client = PluginClient.soon(
-                path, retries: RetrySchedule(firstPause: .milliseconds(1), limit: .seconds(9)))
+                path, retries: RetrySchedule(firstPause: .milliseconds(1), limit: .seconds(60)))
             #expect(try await client.call("VolumeDriver.Create", ["Name": "v"])["Got"] == "true")
             #expect(server.connections == 3)
         }

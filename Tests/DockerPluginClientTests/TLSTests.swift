@@ -54,7 +54,7 @@ import X509
     ) throws -> PluginClient {
         var configuration = PluginClient.Configuration()
         configuration.retries = .none
-        configuration.callLimit = .seconds(20)
+        configuration.callLimit = .seconds(50)
         configuration.trace = trace
         return PluginClient(PluginEndpoint(try PluginAddress(address), tls: tls), configuration: configuration)
     }
@@ -253,13 +253,13 @@ import X509
             .bind(host: "127.0.0.1", port: 0).get()
         let port = try #require(server.localAddress?.port)
         var configuration = PluginClient.Configuration()
-        configuration.connectLimit = .seconds(1)
+        configuration.connectLimit = .seconds(4)
         let client = PluginClient(
             PluginEndpoint(try PluginAddress("https://127.0.0.1:\(port)"), tls: SpecTLS()),
             configuration: configuration)
         let error = try await failure(of: client)
         #expect(error.code == .timedOut)
-        #expect(error.description.contains("within 1 s: it does not finish the TLS handshake"))
+        #expect(error.description.contains("within 4 s: it does not finish the TLS handshake"))
         try await server.close()
     }
 }

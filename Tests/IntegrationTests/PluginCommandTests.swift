@@ -88,11 +88,12 @@ private func withFolders(_ body: (FilePath) async throws -> Void) async throws {
             mkfifo("\(root)/etc/pipe.spec", 0o644)
             try root.appending("etc/two.spec").write("unix:///a\nunix:///b\n")
             let start = ContinuousClock.now
-            let plugins = try await list(root, "--timeout=2")
-            #expect(ContinuousClock.now - start < .seconds(10))
+            let plugins = try await list(root, "--timeout=5")
+            // What the machine needs to start a process comes on top.
+            #expect(ContinuousClock.now - start < .seconds(30))
             #expect(plugins["good"]?.state == "answered")
             #expect(plugins["good"]?.implements == ["VolumeDriver", "authz"])
-            #expect(plugins["good"]?.milliseconds ?? 9999 < 2000)
+            #expect(plugins["good"]?.milliseconds ?? 9999 < 5000)
             #expect(plugins["deaf"]?.state == "timed out")
             #expect(plugins["mute"]?.state == "timed out")
             #expect(plugins["html"]?.notes.first?.contains("a page of HTML") == true)
