@@ -17,7 +17,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// What Docker's own helper answers with; the engine does not look.
     private static let contentType = "application/vnd.docker.plugins.v1.2+json"
 
-    private enum State {
+    enum State {
         case idle
         /// The request's head has come, its end has not.
         case receiving(HTTPRequestHead, body: [UInt8])
@@ -30,29 +30,29 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private let router: Router
-    private let connections: ConnectionRegistry
-    private let arrivals: ArrivalWatcher
+    let connections: ConnectionRegistry
+    let arrivals: ArrivalWatcher
     private let caller: Caller
     /// Whether the connection may go on in another process.
-    private let isHandedOver: Bool
-    private let configuration: PluginServer.Configuration
-    private let logger: Logger
+    let isHandedOver: Bool
+    let configuration: PluginServer.Configuration
+    let logger: Logger
 
-    private var state = State.idle
+    var state = State.idle
     /// What works out the answer, while that takes a task.
-    private var work: Task<Void, Never>?
+    var work: Task<Void, Never>?
     /// Parts of requests that came while an earlier one was being answered.
-    private var waiting = CircularBuffer<HTTPServerRequestPart>()
+    var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var readIsHeldBack = false
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
-    private var unwritten = 0
-    private var inputIsClosed = false
+    var unwritten = 0
+    var inputIsClosed = false
     /// What the observer, if there is one, is to be told of the request under way.
     private var observed: (method: String?, start: ContinuousClock.Instant, bytes: Int)?
     /// Ends the connection if the request that is coming in takes too long.
-    private var deadline: Scheduled<Void>?
+    var deadline: Scheduled<Void>?
     /// Set when the server stops: the connection ends at the next moment without a request under way.
-    private var isDraining = false
+    var isDraining = false
 
     init(
         router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, isHandedOver: Bool,
@@ -67,12 +67,12 @@ final class HTTPHandler: ChannelDuplexHandler {
         self.logger = logger
     }
 
-    private var isAnswering: Bool {
+    var isAnswering: Bool {
         if case .answering = state { true } else { false }
     }
 
     /// Whether nothing more is to be taken in for now: a call is being answered, or the client reads no answers.
-    private func isBusy(_ context: ChannelHandlerContext) -> Bool {
+    func isBusy(_ context: ChannelHandlerContext) -> Bool {
         isAnswering || !context.channel.isWritable
     }
 
@@ -160,7 +160,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     /// Refuses a request whose rest is not worth reading.
-    private func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
+    func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
         state = .answering(head)
         send(response, keepAlive: false, context: context)
     }
@@ -234,93 +234,5 @@ final class HTTPHandler: ChannelDuplexHandler {
         guard let undo = response.undo else { return }
         logger.notice("the engine hung up before it got the answer: its call is taken back")
         connections.run { await undo() }
-    }
-}
-
-// MARK: - The end of a connection
-
-extension HTTPHandler {
-    /// Takes nothing more in, and closes the connection when all answers are written.
-    private func close(context: ChannelHandlerContext) {
-        state = .closed
-        if unwritten == 0 { context.close(promise: nil) }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        state = .closed
-        deadline?.cancel()
-        // Nobody waits for the answer any more. What is done in spite of that is taken back.
-        work?.cancel()
-        context.fireChannelInactive()
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case ChannelEvent.inputClosed:
-            // Half a hang-up: the client sends no more but may still wait for an answer.
-            inputIsClosed = true
-            endIfDone(context: context)
-        case is ConnectionRegistry.DrainEvent:
-            isDraining = true
-            endIfDone(context: context)
-            closeUnlessAnswering(after: .seconds(1), context: context)
-        default:
-            context.fireUserInboundEventTriggered(event)
-        }
-    }
-
-    private func endIfDone(context: ChannelHandlerContext) {
-        guard unwritten == 0 else { return }
-        if case .closed = state { return close(context: context) }
-        guard case .idle = state, waiting.isEmpty else { return }
-        if inputIsClosed {
-            close(context: context)
-        } else if isDraining, !arrivals.isInsideRequest {
-            if isHandedOver { connections.handOver(context) }
-            close(context: context)
-        }
-    }
-
-    /// A client that does not finish its request keeps no server from stopping, and so no other client waiting.
-    private func closeUnlessAnswering(after limit: TimeAmount, context: ChannelHandlerContext) {
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: limit) {
-            let (handler, context) = bound.value
-            if !handler.isAnswering { handler.close(context: context) }
-        }
-    }
-
-    /// Gives a request that has begun to come in, and has not come whole, a time to do so.
-    ///
-    /// Most come in one piece and need none. What waits here because of us has all the time it wants, and so has a
-    /// connection between two requests.
-    private func limitRequest(context: ChannelHandlerContext) {
-        guard deadline == nil, isInsideRequest, !isBusy(context) else { return }
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
-            let (handler, context) = bound.value
-            handler.logger.debug("a request did not come whole in time")
-            // An answer would be acted upon.
-            handler.close(context: context)
-        }
-    }
-
-    private var isInsideRequest: Bool {
-        switch state {
-        case .receiving, .refusing: true
-        case .idle: arrivals.isInsideRequest
-        case .answering, .closed: false
-        }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        logger.debug("connection failed", metadata: ["error": "\(error)"])
-        switch (error, state) {
-        case (is HTTPParserError, .idle), (is HTTPParserError, .receiving), (is HTTPParserError, .refusing):
-            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
-            refuse(head, with: .failure("this is not an HTTP/1.1 request", status: 400), context: context)
-        default:
-            close(context: context)
-        }
     }
 }

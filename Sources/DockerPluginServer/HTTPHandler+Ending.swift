@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import Logging
+import NIOCore
+import NIOHTTP1
+
+/// How connections end: when the client is done or takes too long, and when the server stops.
+extension HTTPHandler {
+    /// Takes nothing more in, and closes the connection when all answers are written.
+    func close(context: ChannelHandlerContext) {
+        state = .closed
+        if unwritten == 0 { context.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state = .closed
+        deadline?.cancel()
+        // Nobody waits for the answer any more. What is done in spite of that is taken back.
+        work?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            // Half a hang-up: the client sends no more but may still wait for an answer.
+            inputIsClosed = true
+            endIfDone(context: context)
+        case is ConnectionRegistry.DrainEvent:
+            isDraining = true
+            endIfDone(context: context)
+            closeUnlessAnswering(after: .seconds(1), context: context)
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func endIfDone(context: ChannelHandlerContext) {
+        guard unwritten == 0 else { return }
+        if case .closed = state { return close(context: context) }
+        guard case .idle = state, waiting.isEmpty else { return }
+        if inputIsClosed {
+            close(context: context)
+        } else if isDraining, !arrivals.isInsideRequest {
+            if isHandedOver { connections.handOver(context) }
+            close(context: context)
+        }
+    }
+
+    /// A client that does not finish its request keeps no server from stopping, and so no other client waiting.
+    private func closeUnlessAnswering(after limit: TimeAmount, context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: limit) {
+            let (handler, context) = bound.value
+            if !handler.isAnswering { handler.close(context: context) }
+        }
+    }
+
+    /// Gives a request that has begun to come in, and has not come whole, a time to do so.
+    ///
+    /// Most come in one piece and need none. What waits here because of us has all the time it wants, and so has a
+    /// connection between two requests.
+    func limitRequest(context: ChannelHandlerContext) {
+        guard deadline == nil, isInsideRequest, !isBusy(context) else { return }
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
+            let (handler, context) = bound.value
+            handler.logger.debug("a request did not come whole in time")
+            // An answer would be acted upon.
+            handler.close(context: context)
+        }
+    }
+
+    private var isInsideRequest: Bool {
+        switch state {
+        case .receiving, .refusing: true
+        case .idle: arrivals.isInsideRequest
+        case .answering, .closed: false
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("connection failed", metadata: ["error": "\(error)"])
+        switch (error, state) {
+        case (is HTTPParserError, .idle), (is HTTPParserError, .receiving), (is HTTPParserError, .refusing):
+            let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
+            refuse(head, with: .failure("this is not an HTTP/1.1 request", status: 400), context: context)
+        default:
+            close(context: context)
+        }
+    }
+}
