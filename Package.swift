@@ -79,7 +79,8 @@ let package = Package(
         // Tools for any plugin.
         .target(
             name: "PluginConformance",
-            dependencies: ["DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient"], swiftSettings: strict),
+            dependencies: ["DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient", "MobyFSHost", system],
+            swiftSettings: strict),
         .target(
             name: "PluginCertificates",
             dependencies: [

@@ -60,7 +60,7 @@ package final class RawServer: Sendable {
 
 /// One connection to a ``RawServer``.
 package final class RawConnection: Sendable {
-    private let descriptor: CInt
+    package let descriptor: CInt
     /// 1 for the server's first connection.
     package let number: Int
 
