@@ -9,7 +9,7 @@ struct PluginCommand: AsyncParsableCommand {
         commandName: "plugin",
         abstract: "Find, call, check, install and remove plugins.",
         subcommands: [
-            List.self, Discover.self, Call.self, Install.self, Enable.self, Disable.self, Remove.self,
+            List.self, Discover.self, Call.self, Verify.self, Install.self, Enable.self, Disable.self, Remove.self,
         ])
 
     /// Where plugins are looked for.
