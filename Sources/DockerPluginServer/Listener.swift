@@ -38,10 +38,7 @@ extension Listener {
                     .bind(host: host, port: port).get()
             case .unix(let path):
                 try await Self.clear(path)
-                // Nobody may connect between bind(2) and a chmod(2).
-                let mask = umask(0o177)
-                defer { umask(mask) }
-                return try await bootstrap.bind(unixDomainSocketPath: path).get()
+                return try await bootstrap.withBoundSocket(try Self.bindForOwner(path)).get()
             }
         } catch let error as IOError {
             throw ListenError(
@@ -50,6 +47,37 @@ extension Listener {
         } catch let error as SocketAddressError.UnknownHost {
             throw ListenError(description: "cannot listen on \(self): no host '\(error.host)' is known")
         }
+    }
+
+    /// Binds a unix socket to which nobody but its owner can connect, from the first moment on.
+    ///
+    /// A socket's file gets the mode that the socket has before it is bound, less the umask. To set the umask itself
+    /// would concern the whole process, in which others make sockets and files at the same time.
+    private static func bindForOwner(_ path: String) throws -> CInt {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw ListenError(
+                description: "cannot listen on '\(path)': the path has \(bytes.count) bytes, and a unix socket's may "
+                    + "have 107; choose a shorter one")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let flags = CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | flags, 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                fchmod(descriptor, 0o600) == 0 ? Glibc.bind(descriptor, address, size) : -1
+            }
+        }
+        guard result == 0 else {
+            let reason = errno
+            Glibc.close(descriptor)
+            throw IOError(errnoCode: reason, reason: "bind")
+        }
+        return descriptor
     }
 
     /// What to do about a TCP port that cannot be had.
