@@ -142,6 +142,9 @@ final class HTTPHandler: ChannelDuplexHandler {
         let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
         if announced > configuration.bodyLimit {
             refuse(head, with: tooLarge, context: context)
+        } else if head.headers.contains(name: "Origin") {
+            // Browsers say so, and let any page send such a request to this host; engines never do.
+            state = .refusing(head, .failure("a page in a browser may not call a plugin", status: 403))
         } else if let refusal = router.refusal(method: head.method.rawValue, path: head.uri) {
             state = .refusing(head, refusal)
         } else {

@@ -200,4 +200,50 @@ import Testing
             #expect(await !server.answers(within: .seconds(1)))
         }
     }
+
+    /// The umask is the whole process's; and a socket is the owner's alone whatever it is.
+    @Test func bindsSocketsForTheOwnerWithoutTheUmask() async throws {
+        func umask() throws -> Substring? {
+            try FilePath("/proc/self/status").text.split(separator: "\n").first { $0.hasPrefix("Umask:") }
+        }
+        let before = try umask()
+        try await withTemporaryDirectory { root in
+            let paths = (0..<16).map { root.appending("\($0).sock") }
+            let listening = AsyncStream<Void>.makeStream()
+            try await withThrowingTaskGroup { group in
+                for path in paths {
+                    let server = PluginServer(
+                        PluginServer.Configuration(listeners: [.unix(path: path.string)]), subsystems: [],
+                        logger: .silent)
+                    group.addTask { try await server.run { _ in listening.continuation.yield() } }
+                }
+                var count = 0
+                for await _ in listening.stream {
+                    count += 1
+                    if count == paths.count { break }
+                }
+                #expect(paths.allSatisfy { $0.attributes.mode == 0o600 })
+                group.cancelAll()
+                while try await group.next() != nil {}
+            }
+        }
+        #expect(try umask() == before)
+    }
+
+    @Test func saysThatThePathOfASocketIsTooLong() async throws {
+        let path = "/tmp/" + String(repeating: "x", count: 103)
+        let server = PluginServer(
+            PluginServer.Configuration(listeners: [.unix(path: path)]), subsystems: [], logger: .silent)
+        let error = await #expect(throws: ListenError.self) { try await server.run() }
+        #expect(error?.description.contains("the path has 108 bytes") == true)
+    }
+
+    /// Any page in a browser may send a POST to this host, without being let read the answer.
+    @Test func takesNoCallsFromPagesInABrowser() async throws {
+        try await withServer(SlowPlugin()) { path, _ in
+            let call = get.replacing("\r\n\r\n", with: "\r\nOrigin: https://page.example\r\n\r\n", maxReplacements: 1)
+            let answer = try await Wire(path).exchange(call)
+            #expect(answer.hasPrefix("HTTP/1.1 403 "), "\(answer)")
+        }
+    }
 }
