@@ -131,8 +131,8 @@ extension SpecFile {
     }
 
     private static func excerpt(of content: [UInt8]) -> String {
-        let visible = content.prefix(100).map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
-        return String(decoding: visible, as: UTF8.self)
+        let text = String(decoding: content.prefix(100), as: UTF8.self)
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isVisible ? $0 : " " }))
     }
 
     private func isOurs(_ content: [UInt8], _ form: Form) -> Bool {
@@ -165,7 +165,16 @@ extension SpecFile {
         try makeDirectory(directory)
         // Engines before 18.03 take every file in that directory for a plugin, even a temporary one.
         let parent = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
-        let temporary = "\(parent)/.\(name).\(form.rawValue).\(UInt32.random(in: 0 ... .max))"
+        do {
+            try replace(form, with: content, writtenIn: parent)
+        } catch let error as SpecFileError where [EXDEV, EACCES, EPERM, EROFS].contains(error.code) {
+            // It is a file system of its own, or what is around it is nothing for us to write in.
+            try replace(form, with: content, writtenIn: directory)
+        }
+    }
+
+    private func replace(_ form: Form, with content: [UInt8], writtenIn folder: String) throws {
+        let temporary = "\(folder)/.\(name).\(form.rawValue).\(UInt32.random(in: 0 ... .max))"
         try create(temporary, content: content)
         guard rename(temporary, path(form)) == 0 else {
             let reason = errno
@@ -201,16 +210,30 @@ extension SpecFile {
     }
 }
 
+extension Unicode.Scalar {
+    /// Neither a control character nor one that turns the text around it.
+    fileprivate var isVisible: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}
+
 /// Why a spec file could not be written, read or removed.
 public struct SpecFileError: Error, CustomStringConvertible {
     /// What is wrong and what to do.
     public let description: String
+    /// The error number, if the kernel refused.
+    fileprivate let code: CInt?
 
     init(_ description: String) {
         self.description = description
+        code = nil
     }
 
     init(_ call: String, _ code: CInt) {
         description = "\(call): \(String(cString: strerror(code)))"
+        self.code = code
     }
 }

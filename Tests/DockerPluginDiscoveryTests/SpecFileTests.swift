@@ -2,6 +2,8 @@
 
 import DockerPlugin
 import DockerPluginDiscovery
+import Glibc
+import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
@@ -102,6 +104,37 @@ import Testing
             try FilePath(file.path(.spec)).write("tcp://127.0.0.1:2\n")
             #expect(try file.remove().isEmpty)
             #expect(try file.remove(includingOthers: true) == [file.path(.spec)])
+        }
+    }
+
+    /// As in a container that has the host's folder mounted.
+    @Test(
+        .enabled(if: Self.isOtherFileSystem("/dev/shm", than: "/tmp"), "/dev/shm is no file system of its own"))
+    func isWrittenToAFileSystemOfItsOwn() async throws {
+        try await withTemporaryDirectory { root in
+            let folder = FilePath("/dev/shm/mobyfs-test-\(UInt64.random(in: 0...UInt64.max))")
+            try Directories.create(folder, mode: 0o755)
+            defer { #expect(throws: Never.self) { try TreeRemover.remove(folder) } }
+            #expect(symlink(folder.string, root.appending("plugins").string) == 0)
+            let file = SpecFile(name: "x", directory: root.appending("plugins").string)
+            try file.write(socket)
+            #expect(try FilePath(file.path(.spec)).text == "unix:///run/x.sock\n")
+            #expect(try Directories.entries(of: folder) == ["x.spec"])
+            #expect(try Directories.entries(of: root) == ["plugins"])
+        }
+    }
+
+    private static func isOtherFileSystem(_ path: String, than other: String) -> Bool {
+        var (status, otherStatus) = (stat(), stat())
+        return stat(path, &status) == 0 && stat(other, &otherStatus) == 0 && status.st_dev != otherStatus.st_dev
+    }
+
+    @Test func showsNothingOfAnothersFileThatATerminalWouldObey() async throws {
+        try await withTemporaryDirectory { root in
+            let file = SpecFile(name: "x", directory: root.string)
+            try FilePath(file.path(.spec)).write("unix:///a\u{9B}31m\u{202E}\u{1B}.sock\n")
+            let error = #expect(throws: SpecFileError.self) { try file.write(socket) }
+            #expect(error?.description.contains("'unix:///a 31m  .sock '") == true)
         }
     }
 }
