@@ -105,6 +105,14 @@ package struct Configuration: Hashable, Sendable {
                 "'\(ServedName.main)' is the daemon's own name: give others with \(Setting.names.rawValue)")
         }
         logLevel = try read(.logLevel, "one of \(Self.levels)") { Logger.Level(rawValue: $0.lowercased()) } ?? .info
+        // Each is bound at the same time as the others: the later would take the socket of the earlier away.
+        let sockets = self.names.map { ListenAddress.unix(runtimeDirectory.appending("\($0.name).sock")) }
+        let addresses = listen.filter { !$0.isAnyPort } + sockets
+        if let twice = addresses.enumerated().first(where: { addresses[..<$0.offset].contains($0.element) })?.element {
+            throw ConfigurationError(
+                "'\(twice)' would be served twice: give each address once"
+                    + (sockets.contains(twice) ? ", and not that of a name in \(Setting.names.rawValue)" : ""))
+        }
     }
 
     private static func settings(in environment: [String: String]) throws -> [Setting: String] {

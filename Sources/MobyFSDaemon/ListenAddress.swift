@@ -45,6 +45,11 @@ package enum ListenAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether the kernel chooses the port.
+    var isAnyPort: Bool {
+        if case .tcp(_, 0) = self { true } else { false }
+    }
+
     /// Whether this stands for all addresses of the host.
     var isWildcard: Bool {
         if case .tcp(let host, _) = self { ["0.0.0.0", "::"].contains(host) } else { false }

@@ -94,6 +94,19 @@ import Testing
         #expect(names.last?.defaults == ["on-remove": "trash", "mountpoint": #"/a "b"; c"#, "mode": ""])
     }
 
+    @Test(arguments: [
+        "MOBYFS_LISTEN=unix:///run/mobyfs/a.sock\nMOBYFS_NAMES=a", "MOBYFS_LISTEN=unix:///a unix:///b/../a",
+        "MOBYFS_LISTEN=tcp://127.0.0.1:1\nMOBYFS_PORT=1",
+    ])
+    func refusesToServeAnAddressTwice(file: String) async {
+        let error = await #expect(throws: ConfigurationError.self) { _ = try await configuration(file: file) }
+        #expect(error?.description.contains("would be served twice") == true)
+    }
+
+    @Test func takesAnyNumberOfPortsThatTheKernelChooses() async throws {
+        #expect(try await configuration(file: "MOBYFS_LISTEN=tcp://127.0.0.1:0 tcp://127.0.0.1:0").listen.count == 2)
+    }
+
     @Test func refusesAnUnknownVariable() async {
         let error = await #expect(throws: ConfigurationError.self) {
             try await configuration(environment: ["MOBYFS_LOGLEVEL": "debug"])
