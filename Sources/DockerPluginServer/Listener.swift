@@ -130,3 +130,16 @@ extension Listener: CustomStringConvertible {
         }
     }
 }
+
+/// What tells the file of a socket from a later one at the same path.
+struct SocketFile: Hashable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Looks at a path; nil if nothing is there.
+    init?(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        (device, inode) = (status.st_dev, status.st_ino)
+    }
+}

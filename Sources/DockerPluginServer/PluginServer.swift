@@ -64,6 +64,8 @@ public final class PluginServer: Service {
     private let group: MultiThreadedEventLoopGroup
     let logger: Logger
     private let listening = Mutex<[SocketAddress]>([])
+    /// The files of the sockets that the server has bound.
+    private let files = Mutex<Set<SocketFile>>([])
 
     /// Makes a server; it listens from ``run()`` on.
     ///
@@ -102,6 +104,9 @@ public final class PluginServer: Service {
         do {
             for listener in configuration.listeners {
                 channels.append(try await listener.bind(bootstrap(tls: listener.tls)))
+                if case .unix(let path) = listener, let file = SocketFile(path) {
+                    files.withLock { _ = $0.insert(file) }
+                }
             }
             for descriptor in configuration.connections { await adopt(descriptor) }
             listening.withLock {
@@ -161,9 +166,13 @@ public final class PluginServer: Service {
 
     private func close(_ channel: any Channel, of listener: Listener) async {
         guard channel.isActive else { return }
+        // Somebody may have taken the file away, and another server have made one in its place. Ours is told from that
+        // as long as it is open.
+        if case .unix(let path) = listener, let file = SocketFile(path), files.withLock({ $0.contains(file) }) {
+            unlink(path)
+        }
         // A listening socket that is closed already needs no closing.
         try? await channel.close().get()
-        if case .unix(let path) = listener { unlink(path) }
     }
 
     private func bootstrap(tls: ServerTLS?) -> ServerBootstrap {

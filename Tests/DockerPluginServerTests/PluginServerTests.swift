@@ -2,6 +2,7 @@
 
 import DockerPlugin
 import DockerPluginServer
+import Glibc
 import Logging
 import MobyFSTesting
 import Synchronization
@@ -228,6 +229,24 @@ import Testing
             }
         }
         #expect(try umask() == before)
+    }
+
+    @Test func leavesTheSocketThatAnotherServerMadeInItsPlace() async throws {
+        try await withServer(SlowPlugin()) { path, first in
+            #expect(unlink(path.string) == 0)
+            let second = PluginServer(
+                PluginServer.Configuration(listeners: [.unix(path: path.string)]),
+                subsystems: [VolumeSubsystem(SlowPlugin())], logger: .silent)
+            let listening = AsyncStream<Void>.makeStream()
+            let running = Task { try await second.run { _ in listening.continuation.finish() } }
+            for await _ in listening.stream {}
+            first.cancel()
+            try await first.value
+            try await expectAnswer(on: Wire(path))
+            running.cancel()
+            try await running.value
+            #expect(!path.exists)
+        }
     }
 
     @Test func saysThatThePathOfASocketIsTooLong() async throws {
