@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Logging
 import NIOCore
 import NIOSSL
 import NIOTLS
+import Synchronization
 
 /// Ends a connection whose TLS handshake stalls, and says why one has failed.
 ///
@@ -11,12 +13,38 @@ import NIOTLS
 final class HandshakeGuard: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
+    /// How many handshakes are under way in a server, so that whoever does not get on with them takes the descriptors
+    /// of nobody else.
+    final class Count: Sendable {
+        private static let limit = min(1024, max(16, Int(sysconf(CInt(_SC_OPEN_MAX))) / 4))
+
+        private let count = Atomic(0)
+
+        /// Counts one more, if there may be one more.
+        func begin() -> Bool {
+            guard count.add(1, ordering: .relaxed).newValue > Self.limit else { return true }
+            end()
+            return false
+        }
+
+        func end() {
+            count.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    private let count: Count
     private let limit: TimeAmount
     private let authorities: String
     private let logger: Logger
     private var timeout: Scheduled<Void>?
 
-    init(limit: TimeAmount, authorities: String, logger: Logger) {
+    /// - Parameters:
+    ///   - count: Where this handshake was counted as begun.
+    ///   - limit: How long it may take.
+    ///   - authorities: The file of the authorities, for messages.
+    ///   - logger: Where to log.
+    init(_ count: Count, limit: TimeAmount, authorities: String, logger: Logger) {
+        self.count = count
         self.limit = limit
         self.authorities = authorities
         self.logger = logger
@@ -35,6 +63,7 @@ final class HandshakeGuard: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timeout?.cancel()
+        count.end()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -63,6 +63,7 @@ public final class PluginServer: Service {
     private let connections: ConnectionRegistry
     private let group: MultiThreadedEventLoopGroup
     let logger: Logger
+    private let handshakes = HandshakeGuard.Count()
     private let listening = Mutex<[SocketAddress]>([])
     /// The files of the sockets that the server has bound.
     private let files = Mutex<Set<SocketFile>>([])
@@ -208,10 +209,12 @@ public final class PluginServer: Service {
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
         let pipeline = channel.pipeline.syncOperations
         if let tls {
+            guard handshakes.begin() else { return channel.close(promise: nil) }
             try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
             try pipeline.addHandler(
                 HandshakeGuard(
-                    limit: .init(configuration.handshakeLimit), authorities: tls.files.authorities, logger: logger))
+                    handshakes, limit: .init(configuration.handshakeLimit), authorities: tls.files.authorities,
+                    logger: logger))
         }
         try pipeline.addHandler(arrivals)
         try pipeline.addHandler(HTTPResponseEncoder())

@@ -17,13 +17,16 @@ struct MobyFSPlugin: VolumePlugin {
     let defaults: [String: String]
     /// Whether an engine runs this as a managed plugin.
     let isManaged: Bool
+    /// Whether engines of other hosts may hold volumes.
+    let servesOtherHosts: Bool
     let logger: Logger
 
     var scope: VolumeScope { .local }
 
     func engineActivated(_ engine: Caller) {
-        // A process is told from the one before by its start; over TCP this call is the only sign of a new one.
-        if engine.processID == nil { volumes.doubtUnidentifiedHolders() }
+        // A process is told from the one before by its start; over TCP this call is the only sign of a new one. Who is
+        // doubted holds what is mounted on this host, and what is mounted on another cannot be seen from here.
+        if engine.processID == nil, !servesOtherHosts { volumes.doubtUnidentifiedHolders() }
     }
 
     func create(_ name: String, options: [String: String]?) async throws {

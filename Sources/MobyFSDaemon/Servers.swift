@@ -28,6 +28,10 @@ struct Servers: Sendable {
     func make() throws -> [PluginServer] {
         var servers = [try main()]
         for name in configuration.names { servers.append(try server(for: name)) }
+        // By a name that is served no more nobody is to be answered with other options.
+        for descriptor in connections({ isOfAName($0) && !isServed($0) }) {
+            try FileDescriptor(rawValue: descriptor).close()
+        }
         return servers
     }
 
@@ -36,11 +40,10 @@ struct Servers: Sendable {
         var listeners = listeningSockets { !isAlias($0) }
         for address in configuration.listen { listeners.append(try listener(address)) }
         if listeners.isEmpty {
-            listeners = [try listener(.unix(configuration.runtimeDirectory.appending("mobyfs.sock")))]
+            listeners = [try listener(.unix(defaultSocket))]
         }
         return server(
-            listeners, connections: connections { path in !configuration.names.contains { socket(of: $0) == path } },
-            announcement: mainAnnouncement,
+            listeners, connections: connections { path in !isOfAName(path) }, announcement: mainAnnouncement,
             plugin: plugin(name: nil))
     }
 
@@ -68,7 +71,7 @@ struct Servers: Sendable {
     private func plugin(name: String?, defaults: [String: String] = [:]) -> MobyFSPlugin {
         MobyFSPlugin(
             volumes: volumes, name: name, furtherNames: Set(configuration.names.map(\.name)), defaults: defaults,
-            isManaged: isManaged, logger: logger)
+            isManaged: isManaged, servesOtherHosts: servesOtherHosts, logger: logger)
     }
 
     private func listener(_ address: ListenAddress) throws -> Listener {
@@ -95,6 +98,26 @@ extension Servers {
     /// Connections of the process before, by the socket that they came in by.
     private func connections(_ isWanted: (String?) -> Bool) -> [CInt] {
         passed.filter { !$0.isListening && isWanted($0.path) }.map(\.descriptor)
+    }
+
+    /// Whether a socket is that of a further name, of now or of the process before.
+    private func isOfAName(_ path: String?) -> Bool {
+        guard let path, !configuration.names.contains(where: { socket(of: $0) == path }) else { return path != nil }
+        let isMain =
+            passed.contains { $0.isListening && !isAlias($0) && $0.path == path }
+            || configuration.listen.contains(.unix(FilePath(path))) || path == defaultSocket.string
+        return !isMain && FilePath(path).removingLastComponent() == configuration.runtimeDirectory
+    }
+
+    private func isServed(_ path: String?) -> Bool {
+        configuration.names.contains { socket(of: $0) == path }
+    }
+
+    private var defaultSocket: FilePath { configuration.runtimeDirectory.appending("mobyfs.sock") }
+
+    /// Whether engines of other hosts can connect; of a TCP socket that was passed nothing is known.
+    private var servesOtherHosts: Bool {
+        configuration.listen.contains { !$0.isLocal } || passed.contains { $0.isListening && $0.path == nil }
     }
 
     /// The socket that a further name is served on.

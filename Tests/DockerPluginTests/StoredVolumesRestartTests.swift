@@ -70,10 +70,9 @@ import Testing
     }
 
     /// After a crash the engine starts its containers again with the mount IDs they had, and unmounts once.
-    @Test(arguments: [nil, Wire.ownProcessID])
-    func takesARepeatedIDOfARestartedEngineForTheSameMount(processID: Int32?) async throws {
+    @Test func takesARepeatedIDOfARestartedEngineForTheSameMount() async throws {
         try await withStoredVolumes { fixture in
-            let engine = Caller(processID: processID)
+            let engine = Caller(processID: Wire.ownProcessID)
             let volumes = try fixture.started()
             volumes.engineActivated(engine)
             try await volumes.create("db", options: nil)
@@ -82,6 +81,20 @@ import Testing
             volumes.engineActivated(engine)
             _ = try await volumes.mount("db", id: "i", for: engine)
             #expect(try volumes.get("db").status["mounts"] == 2)
+            await #expect(throws: PluginError.self) { try await volumes.remove("db") }
+            try await volumes.unmount("db", id: "i")
+            try await volumes.remove("db")
+        }
+    }
+
+    /// Anybody can send an activation over TCP; it takes nothing from the engine that has the volume mounted.
+    @Test func keepsWhatAnEngineOfUnknownProcessHolds() async throws {
+        try await withStoredVolumes { fixture in
+            let engine = Caller()
+            let volumes = try fixture.started()
+            try await volumes.create("db", options: nil)
+            _ = try await volumes.mount("db", id: "i", for: engine)
+            volumes.engineActivated(Caller())
             await #expect(throws: PluginError.self) { try await volumes.remove("db") }
             try await volumes.unmount("db", id: "i")
             try await volumes.remove("db")

@@ -42,7 +42,11 @@ struct MountCounts: Hashable, Sendable {
 
     /// A process says that it is an engine which has just started: what one of its process ID held before was held by
     /// another, which is gone.
+    ///
+    /// Of engines whose process the connection does not tell, nobody knows which of them it is, or whether it is one:
+    /// their Mounts count until they are taken back.
     mutating func doubtEarlier(_ engine: Int32?) {
+        guard let engine else { return }
         for (id, holder) in holders where holder.engine == engine { holders[id]?.isConfirmed = false }
     }
 
