@@ -147,8 +147,8 @@ let package = Package(
         .testTarget(
             name: "PluginConformanceTests",
             dependencies: [
-                "PluginConformance", "DockerPluginClient", "DockerPluginDiscovery", "DockerPluginServer",
-                "DockerPlugin", "MobyFSTesting", logging, system,
+                "PluginConformance", "DockerPluginClient", "DockerPluginDiscovery", "DockerPlugin", "MobyFSHost",
+                "MobyFSTesting", system,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -14,6 +14,9 @@ package struct CheckResult: Sendable {
         case skipped
     }
 
+    /// The evidence of a check that was not allowed to change anything.
+    static let needsConsent = "needs --destructive: it makes and removes volumes"
+
     package let check: Check
     package let outcome: Outcome
     /// What was sent and what came back, or why nothing was: one line, fit for a terminal.

@@ -28,12 +28,12 @@ package struct ConformanceSuite: Sendable {
     ///   - plugin: What the plugin is called in the report.
     ///   - endpoint: Where it listens.
     /// - Returns: What came of them.
-    /// - Throws: `PluginClientError` if there is no connection to the plugin.
+    /// - Throws: `PluginClientError` if there is no connection to the plugin, or one side does not trust the other.
     package func run(_ plugin: String, at endpoint: PluginEndpoint) async throws -> ConformanceReport {
         let session = Session(endpoint, options: options, allowsChanges: allowsChanges, limits: limits)
         let start = ContinuousClock.now
         try await session.connect().close()
-        await session.learnWhatItImplements()
+        try await session.learnWhatItImplements()
         var results: [CheckResult] = []
         var end: String?
         for check in checks {
@@ -65,7 +65,7 @@ package struct ConformanceSuite: Sendable {
                 return "the plugin is no VolumeDriver"
             }
         }
-        if check.isDestructive, !allowsChanges { return "needs --destructive: it makes and removes volumes" }
+        if check.isDestructive, !allowsChanges { return CheckResult.needsConsent }
         return elapsed > limits.total ? "no time is left of \(limits.total.inSeconds)" : nil
     }
 
@@ -86,8 +86,12 @@ package struct ConformanceSuite: Sendable {
 
 extension Session {
     /// Asks the plugin what it is, for the choice of checks.
-    fileprivate func learnWhatItImplements() async {
-        guard case .value(let value) = await activate().verdict else { return }
+    ///
+    /// - Throws: `PluginClientError` if the plugin wants another certificate: that may show in the first call only.
+    fileprivate func learnWhatItImplements() async throws {
+        let exchange = await activate()
+        if case .failure(let error as PluginClientError) = exchange.reply, error.code == .untrusted { throw error }
+        guard case .value(let value) = exchange.verdict else { return }
         let names = value["Implements"]?.array?.compactMap(\.string) ?? []
         state.withLock { $0.implements = names }
     }

@@ -62,6 +62,36 @@ import Testing
         }
     }
 
+    @Test func theDaemonKeepsTheRulesOverTLS() async throws {
+        try await withTemporaryDirectory { root in
+            let tls = root.appending("tls")
+            #expect(
+                try await runToEnd(["tls", "create", "--quiet", "--host", "localhost", "--dir", tls.string]).status == 0
+            )
+            let arguments = [
+                "--listen", "tcp://127.0.0.1:0", "--tls-ca", "\(tls)/ca.pem", "--tls-cert", "\(tls)/server-cert.pem",
+                "--tls-key", "\(tls)/server-key.pem", "--tls-client-cert", "\(tls)/client-cert.pem",
+                "--tls-client-key", "\(tls)/client-key.pem",
+            ]
+            try await withDaemon(in: root, arguments: arguments) { daemon in
+                // The certificates are in the file that the daemon writes for engines.
+                let (status, output) = try await runToEnd([
+                    "plugin", "verify", "mobyfs", "--spec-dir", daemon.specDirectory.string, "--socket-dir",
+                    root.appending("none").string,
+                ])
+                #expect(status == 0)
+                #expect(output.contains("0 failed, 0 warnings"), "\(output)")
+                let file = try daemon.specDirectory.appending("mobyfs.json").text
+                let address = try #require(file.split(separator: "\"").first { $0.hasPrefix("https://") })
+                let stranger = try await runToEnd([
+                    "plugin", "verify", String(address), "--tls-ca", "\(tls)/ca.pem",
+                ])
+                #expect(stranger.status == 2)
+                #expect(stranger.output.contains("wants to see a client certificate"), "\(stranger.output)")
+            }
+        }
+    }
+
     @Test func changesNothingUnlessToldTo() async throws {
         try await withTemporaryDirectory { root in
             try await withDaemon(in: root) { daemon in

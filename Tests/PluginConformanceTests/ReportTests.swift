@@ -17,7 +17,7 @@ import Testing
                 CheckResult(check("one"), .passed, "sent, and came back", after: .milliseconds(12)),
                 CheckResult(check("two"), .failed, "<b>\u{1B}&\u{0}'\"\u{FFFE}"),
                 CheckResult(check("three", .advised), .warning, "odd"),
-                CheckResult(check("four", needs: .consent), .skipped, "needs --destructive"),
+                CheckResult(check("four", needs: .consent), .skipped, CheckResult.needsConsent),
             ], leftovers: ["'v': <busy>"], duration: .milliseconds(1500))
     }
 

@@ -28,8 +28,8 @@ package enum TextReport {
 
     /// How it went, in a line.
     package static func summary(_ report: ConformanceReport) -> String {
-        let destructive = report.results.count { $0.outcome == .skipped && $0.check.isDestructive }
-        let hint = !report.isDestructive && destructive > 0 ? " (\(destructive) of them need --destructive)" : ""
+        let destructive = report.results.count { $0.outcome == .skipped && $0.evidence == CheckResult.needsConsent }
+        let hint = destructive > 0 ? " (\(destructive) of them need --destructive)" : ""
         return "\(report.plugin): \(report.count(.passed)) ok, \(report.count(.failed)) failed, "
             + "\(report.count(.warning)) warnings, \(report.count(.skipped)) skipped\(hint) in \(report.duration.inSeconds)"
     }
