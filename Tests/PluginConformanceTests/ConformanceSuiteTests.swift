@@ -185,10 +185,12 @@ import Testing
     @Test func looksNoFurtherAtAPluginThatIsGone() async throws {
         try await withTemporaryDirectory { root in
             let plugin = try TestPlugin(in: root, .diesOfGarbage)
-            let checks = Check.all.filter { ["garbage", "get-unknown"].contains($0.id) }
+            let checks = Check.all.filter { ["garbage", "list-answers", "get-unknown"].contains($0.id) }
             let report = try await verify(in: root, only: checks)
-            #expect(report.broken == ["garbage"])
-            #expect(report.results[1].evidence == "the plugin takes no connections any more since 'garbage'")
+            #expect(report.broken.first == "garbage")
+            // It may take the next call's connection while it dies, and no more than that.
+            #expect(report.results.last?.outcome == .skipped)
+            #expect(report.results.last?.evidence.hasPrefix("the plugin takes no connections any more since ") == true)
             plugin.die()
         }
     }
