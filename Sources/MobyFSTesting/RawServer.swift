@@ -95,13 +95,7 @@ package final class RawConnection: Sendable {
     }
 
     package func send(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
-            }
-            rest = rest.dropFirst(try check(count, "send"))
-        }
+        try sendAll(bytes, on: descriptor)
     }
 
     /// Answers as a plugin does.

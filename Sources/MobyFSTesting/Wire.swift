@@ -19,6 +19,15 @@ package func withUnixAddress<Result>(
     }
 }
 
+/// Sends bytes over a socket until the kernel has taken all of them.
+func sendAll(_ bytes: [UInt8], on descriptor: CInt) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+        rest = rest.dropFirst(try check(count, "send"))
+    }
+}
+
 /// A connection that sends and receives bytes as a test wants them, without the help of any HTTP library.
 ///
 /// Receiving blocks a thread of its own, so that a server in the same process goes on.
@@ -65,13 +74,7 @@ package final class Wire: Sendable {
     }
 
     package func send(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
-            }
-            rest = rest.dropFirst(try check(count, "send"))
-        }
+        try sendAll(bytes, on: descriptor)
     }
 
     /// Receives one response, a head and as many bytes as it announces; less if the server hangs up.

@@ -173,13 +173,14 @@ package final class VolumeManager: Sendable {
         _ name: String, options: [String: String]?, defaults: [String: String] = [:], plugin: String? = nil
     ) async throws {
         let name = try VolumeName(name)
+        let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
         try await locks.withLock(name) {
             try await self.requirePool()
             let existing = self.entry(name)
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {
-                guard let options else { return }
-                return try await self.compare(volume, with: options.merging(defaults) { given, _ in given })
+                if options != nil { try await self.compare(volume, with: wanted) }
+                return
             }
             let kept = existing?.volume
             if options == nil, var volume = kept {
@@ -187,8 +188,7 @@ package final class VolumeManager: Sendable {
                 volume.removedAt = nil
                 return try await self.create(volume, over: kept)
             }
-            let given = (options ?? [:]).merging(defaults) { given, _ in given }
-            var wish = try await BlockingWork.run { try self.wish(name, given) }
+            var wish = try await BlockingWork.run { try self.wish(name, wanted) }
             wish.plugin = plugin
             try await self.create(wish, over: kept)
         }
