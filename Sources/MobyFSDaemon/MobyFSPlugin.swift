@@ -115,7 +115,9 @@ extension VolumeInfo {
         if let volume = description.volume {
             status["driver"] = .string(volume.driver)
             status["options"] = .object(volume.options.values.mapValues { .string($0) })
+            if let size = volume.options.size { status["size"] = .string("\(size)") }
         }
+        if let warning = description.warning { status["warning"] = .string(warning) }
         if let trouble = description.trouble { status["error"] = .string(trouble) }
     }
 }

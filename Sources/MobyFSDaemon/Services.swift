@@ -17,6 +17,7 @@ struct HousekeepingService: Service {
             while !Task.isCancelled {
                 await volumes.loadIfNeeded()
                 await volumes.releaseAbandoned()
+                await volumes.unmountIdle()
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
             }

@@ -38,6 +38,27 @@ package struct MountLocation: Hashable, Sendable {
         root = covering.root.pushing(inside)
     }
 
+    /// Looks a directory up by its path alone, without touching the file system that it is on.
+    ///
+    /// There is none where nothing is mounted at the path, nor above it.
+    ///
+    /// - Parameters:
+    ///   - path: A path without symbolic links.
+    ///   - table: The mounts of this process.
+    package init?(ofMounted path: FilePath, in table: MountTable) {
+        // Of those at one place the last is on top.
+        let covering = table.entries.filter { path.starts(with: $0.mountpoint) }
+            .max { $0.mountpoint.components.count < $1.mountpoint.components.count }
+        guard let place = covering?.mountpoint, let top = table.entries.last(where: { $0.mountpoint == place }) else {
+            return nil
+        }
+        self.covering = top
+        self.path = path
+        var inside = path
+        _ = inside.removePrefix(place)
+        root = top.root.pushing(inside)
+    }
+
     /// Whether a mount that shows the directory, or something below it, has it just where this process has it too.
     package func isInPlace(_ entry: MountEntry) -> Bool {
         var below = entry.root

@@ -27,17 +27,25 @@ package enum MountNamespaces {
     ///
     /// A mount that has a directory where the host has it anyway is no use of it.
     ///
-    /// - Parameter directories: Directories of this host. One that is not there has no users.
+    /// - Parameters:
+    ///   - directories: Directories of this host. One that is not there has no users.
+    ///   - areMounted: Whether they are where something was mounted, with no symbolic link on the way. They are not
+    ///     touched then, as what is mounted may hang.
     /// - Returns: Who has which of them mounted.
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
-    package static func survey(_ directories: [FilePath]) throws -> Survey {
+    package static func survey(_ directories: [FilePath], areMounted: Bool = false) throws -> Survey {
         var survey = Survey()
         let own = try MountTable()
         // A directory that cannot be looked at (its disk is gone) might still be mounted somewhere.
         var locations: [(directory: FilePath, location: MountLocation)] = []
         for directory in directories {
             do {
-                locations.append((directory, try MountLocation(of: directory, in: own)))
+                if areMounted {
+                    guard let location = MountLocation(ofMounted: directory, in: own) else { continue }
+                    locations.append((directory, location))
+                } else {
+                    locations.append((directory, try MountLocation(of: directory, in: own)))
+                }
             } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
                 continue
             } catch {

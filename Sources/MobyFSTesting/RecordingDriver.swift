@@ -42,7 +42,7 @@ package final class RecordingDriver: VolumeDriver {
     }
 
     package var info: DriverInfo {
-        DriverInfo(name: "recording", summary: "for tests", options: [OptionInfo("colour", "any")])
+        DriverInfo(name: "recording", summary: "for tests", options: [OptionInfo("colour", .text, "any")])
     }
 
     package func check(_ options: VolumeOptions) throws(VolumeError) {}

@@ -4,39 +4,69 @@ import Synchronization
 
 /// A lock for each key: work on one happens one by one, in order; work on different ones side by side.
 final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
-    /// The keys that are locked, with who waits for each.
-    private let waiting = Mutex<[Key: [CheckedContinuation<Void, Never>]]>([:])
+    private struct Waiter {
+        let ticket: UInt64
+        /// Told whether the lock was had.
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    private struct State {
+        /// The keys that are locked, with who waits for each.
+        var waiting: [Key: [Waiter]] = [:]
+        var tickets: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
 
     func withLock<Result: Sendable>(
         _ key: Key, _ body: @Sendable () async throws -> Result
     ) async rethrows -> Result {
-        await lock(key)
+        _ = await lock(key)
         defer { unlock(key) }
         return try await body()
     }
 
-    private func lock(_ key: Key) async {
-        await withCheckedContinuation { continuation in
-            let isFree = waiting.withLock { waiting in
-                guard waiting[key] != nil else {
-                    waiting[key] = []
-                    return true
+    /// Waits for a lock, to be given back with ``unlock(_:)``.
+    ///
+    /// - Returns: Whether it was had before the deadline.
+    func lock(_ key: Key, until deadline: ContinuousClock.Instant? = nil) async -> Bool {
+        var timer: Task<Void, any Error>?
+        defer { timer?.cancel() }
+        return await withCheckedContinuation { continuation in
+            let ticket = state.withLock { state -> UInt64? in
+                guard state.waiting[key] != nil else {
+                    state.waiting[key] = []
+                    return nil
                 }
-                waiting[key]?.append(continuation)
-                return false
+                state.tickets += 1
+                state.waiting[key]?.append(Waiter(ticket: state.tickets, continuation: continuation))
+                return state.tickets
             }
-            if isFree { continuation.resume() }
+            guard let ticket else { return continuation.resume(returning: true) }
+            guard let deadline else { return }
+            timer = Task {
+                try await Task.sleep(until: deadline)
+                giveUp(key, ticket)
+            }
         }
     }
 
-    private func unlock(_ key: Key) {
-        let next = waiting.withLock { waiting -> CheckedContinuation<Void, Never>? in
-            guard waiting[key]?.isEmpty == false else {
-                waiting[key] = nil
+    private func giveUp(_ key: Key, _ ticket: UInt64) {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let index = state.waiting[key]?.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+            return state.waiting[key]?.remove(at: index)
+        }
+        waiter?.continuation.resume(returning: false)
+    }
+
+    func unlock(_ key: Key) {
+        let next = state.withLock { state -> Waiter? in
+            guard state.waiting[key]?.isEmpty == false else {
+                state.waiting[key] = nil
                 return nil
             }
-            return waiting[key]?.removeFirst()
+            return state.waiting[key]?.removeFirst()
         }
-        next?.resume()
+        next?.continuation.resume(returning: true)
     }
 }

@@ -15,6 +15,8 @@ package struct Volume: Hashable, Sendable {
     package var plugin: String?
     /// Whether it took up data that an earlier volume of this name had left.
     package var isAdopted = false
+    /// The size it was created with, if it was resized.
+    package var createdSize: ByteSize?
     /// Set when the volume was removed and its data kept for a later volume of this name.
     package var removedAt: Date?
 
@@ -34,5 +36,13 @@ package struct Volume: Hashable, Sendable {
     /// Data that somebody wanted to be kept once is not deleted because a later volume did not say so again.
     package var removalPolicy: RemovalPolicy {
         options.removalPolicy ?? (isAdopted ? .keep : .delete)
+    }
+
+    /// What its owner had better change, for people.
+    package var warning: String? {
+        guard options.values.values.contains(Secret.placeholder) else { return nil }
+        return
+            "a password was given as an option, where docker's command line and compose files show it: put it into a "
+            + "file and give credentials=FILE"
     }
 }

@@ -3,22 +3,6 @@
 package import Logging
 package import SystemPackage
 
-/// What a driver is, as data.
-package struct DriverInfo: Hashable, Sendable {
-    /// The name that `driver=` takes.
-    package let name: String
-    /// The storage, in one line.
-    package let summary: String
-    /// The options it has besides ``VolumeOptions/common``.
-    package let options: [OptionInfo]
-
-    package init(name: String, summary: String, options: [OptionInfo]) {
-        self.name = name
-        self.summary = summary
-        self.options = options
-    }
-}
-
 /// What the host lends a driver for one call.
 package struct DriverContext: Sendable {
     /// The volume's own directory: absolute, kept across restarts.
@@ -26,13 +10,37 @@ package struct DriverContext: Sendable {
     /// While a volume is being created it has
     /// another path, so a driver keeps no path that is below it.
     package let root: FilePath
+    /// Where a driver mounts what the volume is in.
+    ///
+    /// Absolute, below the runtime directory, and the same for as long as the volume exists. The driver makes the directory, with ``Mountpoint``, and removes it.
+    package let mounts: FilePath
+    /// The values of options that are secret, and of passwords in `o=`, by name.
+    package let secrets: [String: Secret]
+    /// When the call is to be over: the engine waits little longer.
+    ///
+    /// Helper programs are ended then, and the call throws.
+    package let deadline: ContinuousClock.Instant
     /// Carries `volume.name` and `driver.name` already.
     package let logger: Logger
 
-    package init(root: FilePath, logger: Logger) {
+    package init(
+        root: FilePath, mounts: FilePath, secrets: [String: Secret] = [:], deadline: ContinuousClock.Instant,
+        logger: Logger
+    ) {
         self.root = root
+        self.mounts = mounts
+        self.secrets = secrets
+        self.deadline = deadline
         self.logger = logger
     }
+}
+
+/// Whether a driver holds volumes to their size.
+package enum SizeSupport: Hashable, Sendable {
+    /// Who writes more gets ENOSPC or EDQUOT.
+    case enforced
+    /// It does not, and why: lower case, no full stop.
+    case unsupported(String)
 }
 
 /// A kind of storage.
@@ -43,8 +51,23 @@ package protocol VolumeDriver: Sendable {
     /// Constant for the life of the driver.
     var info: DriverInfo { get }
 
-    /// Checks options beyond what the table says, and brings their values into one spelling.
+    /// Rewrites what users of other plugins write into the driver's own options, before they are checked.
+    func translate(_ given: inout [String: String]) throws(VolumeError)
+
+    /// Checks what the table of options cannot say; touches no disk.
     func check(_ options: VolumeOptions) throws(VolumeError)
+
+    /// Says what this host lacks for the driver. Blocks.
+    ///
+    /// - Parameter pool: The folder that the volumes' own directories are in.
+    /// - Returns: For each thing what is missing and what to do about it.
+    func lacks(pool: FilePath) -> [String]
+
+    /// Whether a volume with these options is held to its size here. Blocks.
+    func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport
+
+    /// Whether it is the best driver for volumes in this pool that ask for nothing special. Blocks.
+    func suits(pool: FilePath) -> Bool
 
     /// Where a volume's data is while it is mounted. Answered from memory.
     func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath
@@ -65,6 +88,39 @@ package protocol VolumeDriver: Sendable {
     /// Called for each Mount: the mount table decides whether there is something to do, not what was done before.
     func mount(_ volume: Volume, in context: DriverContext) async throws
 
-    /// Takes back ``mount(_:in:)``; called when nobody holds the volume any more.
+    /// Takes back ``mount(_:in:)``; called when nobody holds the volume any more, and also where nothing is mounted.
+    ///
+    /// - Throws: ``VolumeError`` with code `inUse` if some process is at work in it; it is called again later.
     func unmount(_ volume: Volume, in context: DriverContext) async throws
+
+    /// Unmounts for good, before ``remove(_:in:)``; for drivers whose volumes stay mounted while nobody holds them.
+    func release(_ volume: Volume, in context: DriverContext) async throws
+
+    /// Takes apart what only the driver can in a directory that is about to be deleted: subvolumes, quotas.
+    ///
+    /// The directory is a removed or a half-made volume of any driver. May be called again after a crash. Blocks.
+    func purge(_ directory: FilePath) throws
+}
+
+extension VolumeDriver {
+    package func translate(_ given: inout [String: String]) throws(VolumeError) {}
+    package func check(_ options: VolumeOptions) throws(VolumeError) {}
+    package func lacks(pool: FilePath) -> [String] { [] }
+    package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport {
+        .unsupported("it has no way to")
+    }
+    package func suits(pool: FilePath) -> Bool { false }
+    package func release(_ volume: Volume, in context: DriverContext) async throws {
+        try await unmount(volume, in: context)
+    }
+    package func purge(_ directory: FilePath) throws {}
+}
+
+/// A driver that can change the size of a volume.
+package protocol ResizableDriver: VolumeDriver {
+    /// Lets a volume hold more or less, also while it is mounted.
+    ///
+    /// - Returns: The new ``Volume/state``.
+    /// - Throws: ``VolumeError``; the volume has the size it had.
+    func resize(_ volume: Volume, to size: ByteSize, in context: DriverContext) async throws -> [String: String]
 }

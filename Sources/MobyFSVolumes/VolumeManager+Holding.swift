@@ -22,36 +22,71 @@ extension VolumeManager {
                 .invalidArgument,
                 "cannot mount volume '\(name)': the request's 'ID' has \(id.utf8.count) bytes, not 1 to 256")
         }
-        return try await locks.withLock(name) {
-            let entry = self.entry(name)
-            if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
-            guard let entry, let volume = entry.volume, volume.removedAt == nil else {
-                if let trouble = self.poolTrouble {
-                    throw VolumeError(.unavailable, "the volumes in '\(self.store.root)' cannot be read: \(trouble)")
-                }
-                throw VolumeError(.notFound, "no such volume: '\(name)'")
+        return try await work(
+            on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
+            { deadline in try await self.mount(name, id: id, for: engine, until: deadline) })
+    }
+
+    private func mount(
+        _ name: VolumeName, id: String, for engine: ProcessIdentity?, until deadline: ContinuousClock.Instant
+    ) async throws -> FilePath {
+        let entry = entry(name)
+        if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
+        guard let entry, let volume = entry.volume, volume.removedAt == nil else {
+            if let trouble = poolTrouble {
+                throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(trouble)")
             }
-            let driver = try self.driver(named: volume.driver)
-            let context = self.context(volume)
-            do {
-                try await driver.mount(volume, in: context)
-            } catch {
-                self.update(name) { $0.mountFailure = "\(error)" }
-                throw error
-            }
-            var holders = entry.holders
-            let living = holders.byID[id] == nil ? [] : await Self.living(holders.engines)
-            holders.add(id, for: engine, living: living)
-            do {
-                try await self.save(holders, of: name)
-            } catch {
-                // Unheld, the volume would be fair game for Remove.
-                if entry.holders.isEmpty { try await driver.unmount(volume, in: context) }
-                throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
-            }
-            if entry.mountFailure != nil { self.update(name) { $0.mountFailure = nil } }
-            context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
-            return driver.mountpoint(of: volume, in: context)
+            throw VolumeError(.notFound, "no such volume: '\(name)'")
+        }
+        let driver = try driver(named: volume.driver)
+        let context: DriverContext
+        do {
+            context = self.context(volume, secrets: try await secrets(of: volume), deadline: deadline)
+            try await driver.mount(volume, in: context)
+        } catch {
+            update(name) { $0.mountFailure = "\(error)" }
+            throw error
+        }
+        var holders = entry.holders
+        let living = holders.byID[id] == nil ? [] : await Self.living(holders.engines)
+        holders.add(id, for: engine, living: living)
+        do {
+            try await save(holders, of: name)
+        } catch {
+            // Unheld, the volume would be fair game for Remove.
+            if entry.holders.isEmpty { await unmount(volume, until: deadline) }
+            throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
+        }
+        update(name) {
+            $0.mountFailure = nil
+            $0.isIdle = false
+        }
+        context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
+        return driver.mountpoint(of: volume, in: context)
+    }
+
+    /// Takes back a Mount that its engine was told has failed.
+    private func takeBack(_ name: VolumeName, _ id: String) async {
+        do {
+            try await unmount(name.description, id: id)
+        } catch {
+            logger.warning(
+                "a Mount that came too late is not taken back; the volume counts as held",
+                metadata: ["volume.name": "\(name)", "error": "\(error)"])
+        }
+    }
+
+    /// Unmounts a volume that nobody holds; while some process is at work in it, it stays mounted for now.
+    private func unmount(_ volume: Volume, until deadline: ContinuousClock.Instant) async {
+        let context = context(volume, deadline: deadline)
+        do {
+            try await driver(named: volume.driver).unmount(volume, in: context)
+            update(volume.name) { $0.isIdle = false }
+        } catch {
+            update(volume.name) { $0.isIdle = true }
+            context.logger.warning(
+                "a volume that nobody holds is still mounted; unmounting it is tried again later",
+                metadata: ["error": "\(error)"])
         }
     }
 
@@ -59,7 +94,7 @@ extension VolumeManager {
     package func unmount(_ name: String, id: String) async throws {
         // A name that no volume can have is the name of no volume.
         guard let name = try? VolumeName(name) else { return }
-        try await locks.withLock(name) {
+        try await work(on: name, within: limits.short) { deadline in
             guard let entry = self.entry(name), let volume = entry.volume else { return }
             var holders = entry.holders
             if holders.isLastOfInherited(id), try await self.survey(volume) != .unused {
@@ -67,9 +102,7 @@ extension VolumeManager {
             } else if !holders.remove(id) {
                 return
             }
-            if holders.isEmpty {
-                try await self.driver(named: volume.driver).unmount(volume, in: self.context(volume))
-            }
+            if holders.isEmpty { await self.unmount(volume, until: deadline) }
             await self.saveIfPossible(holders, of: name)
             self.context(volume).logger.info(
                 "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
@@ -100,6 +133,28 @@ extension VolumeManager {
         }
     }
 
+    /// Unmounts what nobody holds: after a crash, or because some process was at work in it before.
+    package func unmountIdle() async {
+        await withDiscardingTaskGroup { group in
+            for (name, entry) in entries where entry.isIdle && entry.holders.isEmpty {
+                group.addTask { await self.unmountIdle(name) }
+            }
+        }
+    }
+
+    private func unmountIdle(_ name: VolumeName) async {
+        do {
+            try await work(on: name, within: limits.short) { deadline in
+                guard let entry = self.entry(name), let volume = entry.volume, entry.isIdle, entry.holders.isEmpty,
+                    try await self.survey(volume) == .unused
+                else { return }
+                await self.unmount(volume, until: deadline)
+            }
+        } catch {
+            logger.debug("a volume stays mounted", metadata: ["volume.name": "\(name)", "error": "\(error)"])
+        }
+    }
+
     /// Drops the holders whose engine is gone and that no process's mount namespace bears out.
     package func releaseAbandoned() async {
         let entries = entries
@@ -114,7 +169,7 @@ extension VolumeManager {
 
     private func releaseAbandonedOrSayWhyNot(_ name: VolumeName) async {
         do {
-            try await locks.withLock(name) { try await self.releaseAbandoned(name) }
+            try await work(on: name, within: limits.short) { try await self.releaseAbandoned(name, until: $0) }
         } catch {
             logger.warning(
                 "it cannot be told whether a volume is still held; it counts as held",
@@ -122,13 +177,13 @@ extension VolumeManager {
         }
     }
 
-    private func releaseAbandoned(_ name: VolumeName) async throws {
+    private func releaseAbandoned(_ name: VolumeName, until deadline: ContinuousClock.Instant) async throws {
         guard let entry = entry(name), let volume = entry.volume else { return }
         let abandoned = entry.holders.unconfirmed(given: await Self.living(entry.holders.engines))
         guard !abandoned.isEmpty, try await survey(volume) == .unused else { return }
         var holders = entry.holders
         holders.drop(abandoned)
-        if holders.isEmpty { try await driver(named: volume.driver).unmount(volume, in: context(volume)) }
+        if holders.isEmpty { await unmount(volume, until: deadline) }
         try await save(holders, of: name)
         context(volume).logger.notice(
             "holders of an engine that is gone are dropped: no process has the volume mounted",
@@ -150,9 +205,12 @@ extension VolumeManager {
     }
 
     private func survey(_ volume: Volume) async throws -> Use {
-        let mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context(volume))
+        let context = context(volume)
+        let mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context)
+        let isOurs = mountpoint.starts(with: context.mounts)
         return try await BlockingWork.run {
-            let survey = try MountNamespaces.survey([mountpoint])
+            // What is mounted by us may hang: where it is, its path alone says.
+            let survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs)
             return survey.users[mountpoint].map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
         }
     }
@@ -175,7 +233,10 @@ extension VolumeManager {
     func refuseIfHeld(_ volume: Volume) async throws {
         let holders = entry(volume.name)?.holders ?? VolumeHolders()
         // What is not in the pool stays when the volume is removed; whoever else uses it is none of our business.
-        if holders.isEmpty, try !driver(named: volume.driver).keepsDataInside(volume) { return }
+        let (driver, context) = (try driver(named: volume.driver), context(volume))
+        let isOurs =
+            driver.keepsDataInside(volume) || driver.mountpoint(of: volume, in: context).starts(with: context.mounts)
+        if holders.isEmpty, !isOurs { return }
         let use = try await survey(volume)
         if case .used(let user) = use {
             throw VolumeError(

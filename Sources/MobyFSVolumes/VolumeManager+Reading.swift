@@ -11,6 +11,8 @@ package struct VolumeDescription: Sendable {
     /// How many Mounts were not taken back.
     package var mountCount: Int
     package var trouble: String?
+    /// What its owner had better change.
+    package var warning: String?
 }
 
 extension VolumeManager {
@@ -54,6 +56,7 @@ extension VolumeManager {
             name: name, mountCount: entry.holders.count, trouble: entry.trouble ?? entry.mountFailure)
         guard let volume = entry.volume else { return description }
         description.volume = volume
+        description.warning = volume.warning
         do {
             description.mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context(volume))
         } catch {

@@ -32,6 +32,7 @@ package struct VolumeRecord: Codable {
     var state: [String: String]?
     var plugin: String?
     var adopted: Bool?
+    var createdSize: String?
     var removedAt: Date?
 
     private struct Header: Codable { var version: Int }
@@ -41,7 +42,7 @@ package struct VolumeRecord: Codable {
             version: currentVersion, name: volume.name.description, driver: volume.driver,
             options: volume.options.values, createdAt: volume.createdAt,
             state: volume.state.isEmpty ? nil : volume.state, plugin: volume.plugin,
-            adopted: volume.isAdopted ? true : nil,
+            adopted: volume.isAdopted ? true : nil, createdSize: volume.createdSize?.normal,
             removedAt: volume.removedAt)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -69,6 +70,7 @@ package struct VolumeRecord: Codable {
                 createdAt: record.createdAt, state: record.state ?? [:])
             volume.plugin = record.plugin
             volume.isAdopted = record.adopted ?? false
+            volume.createdSize = record.createdSize.flatMap { ByteSize($0) }
             volume.removedAt = record.removedAt
             return volume
         } catch let problem as Problem {

@@ -9,6 +9,7 @@ package import SystemPackage
 ///
 /// ```
 /// volumes/NAME/record.json   what was asked for
+/// volumes/NAME/secrets.json  the passwords among it, where there are any
 /// volumes/NAME/data/         the data of a directory volume
 /// volumes/.new-*/            a volume that is being created
 /// trash/NAME.TIME/           a volume that was removed
@@ -25,16 +26,23 @@ package struct VolumeStore: Sendable {
 
     package let root: FilePath
     private let logger: Logger
+    /// Takes apart what only a driver can in a directory that is to be deleted.
+    private let purge: @Sendable (FilePath) throws -> Void
 
-    package init(root: FilePath, logger: Logger) {
+    package init(
+        root: FilePath, logger: Logger, purge: @escaping @Sendable (FilePath) throws -> Void = { _ in }
+    ) {
         self.root = root
         self.logger = logger
+        self.purge = purge
     }
 
     /// What the names of half-made volumes begin with; no volume's does.
     private static let stagingPrefix = ".new-"
 
-    private var volumes: FilePath { root.appending("volumes") }
+    private static let secretsName = "secrets.json"
+
+    var volumes: FilePath { root.appending("volumes") }
     var trash: FilePath { root.appending("trash") }
     private var quarantine: FilePath { root.appending("quarantine") }
 
@@ -148,6 +156,7 @@ package struct VolumeStore: Sendable {
 
     private func discardStaging(_ path: FilePath) {
         do {
+            try purge(path)
             try TreeRemover.remove(path)
         } catch {
             logger.warning(
@@ -170,6 +179,26 @@ package struct VolumeStore: Sendable {
     func commit(_ staging: FilePath, as volume: Volume) throws {
         try DurableFile.write(VolumeRecord.encode(volume), to: staging.appending("record.json"))
         try DurableFile.rename(staging, to: directory(of: volume.name))
+    }
+
+    /// Keeps passwords in a volume's directory, apart from its record.
+    func save(_ secrets: [String: Secret], in directory: FilePath) throws {
+        let path = directory.appending(Self.secretsName)
+        guard !secrets.isEmpty else {
+            do {
+                try Files.unlink(path)
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                return
+            }
+            return
+        }
+        try DurableFile.write(JSONEncoder().encode(secrets), to: path)
+    }
+
+    /// The passwords of a volume.
+    func secrets(of name: VolumeName) throws -> [String: Secret] {
+        let bytes = try DurableFile.read(directory(of: name).appending(Self.secretsName))
+        return try JSONDecoder().decode([String: Secret].self, from: Data(bytes))
     }
 
     /// Deletes a staged directory.
@@ -205,6 +234,7 @@ package struct VolumeStore: Sendable {
             do {
                 guard Directories.isRealDirectory(place) else { continue }
                 guard isMeantToGo(place) else { continue }
+                try purge(place)
                 for child in try Directories.entries(of: place) where child != "record.json" {
                     try remove(place.appending(child))
                 }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct VolumeOptionsTests {
     private func options(_ given: [String: String]) throws(VolumeError) -> VolumeOptions {
-        try VolumeOptions(given, for: RecordingDriver().info)
+        try OptionParser(RecordingDriver()).parse(given).options
     }
 
     @Test func bringsValuesIntoOneSpelling() throws {
@@ -34,7 +34,7 @@ import Testing
         let error = #expect(throws: VolumeError.self) { try options(["color": "red"]) }
         #expect(
             error?.message
-                == "unknown option 'color'; did you mean 'colour'? known: colour, driver, gid, mode, on-remove, protected, uid"
+                == "unknown option 'color'; did you mean 'colour'? known: colour, driver, gid, mode, on-remove, protected, size, uid"
         )
     }
 

@@ -27,8 +27,9 @@ package struct DirectoryDriver: VolumeDriver {
             name: "directory",
             summary: "a directory of the pool, or of the host",
             options: [
-                OptionInfo("mountpoint", "an absolute path of the host to use instead of a directory of the pool")
-            ])
+                OptionInfo("mountpoint", .path, "a directory of the host to use instead of one of the pool")
+            ],
+            selectors: ["mountpoint"])
     }
 
     package func check(_ options: VolumeOptions) throws(VolumeError) {

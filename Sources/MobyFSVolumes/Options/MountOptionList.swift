@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Mount options as in `o=` and fstab(5): `rw,vers=4.2,context="a,b"`.
+///
+/// Commas separate, except within double quotes and after a backslash. The order is kept.
+package struct MountOptionList: Hashable, Sendable {
+    package struct Item: Hashable, Sendable {
+        package var key: String
+        /// Nil for a key that stands alone.
+        package var value: String?
+
+        package init(_ key: String, _ value: String? = nil) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    package var items: [Item]
+
+    package init(_ items: [Item] = []) {
+        self.items = items
+    }
+
+    /// Reads a list; empty places between commas are passed over.
+    ///
+    /// - Throws: ``VolumeError`` with code `invalidArgument` for a quote without an end or a value without a key.
+    ///   It quotes no value: one may be a password.
+    package init(parsing text: String) throws(VolumeError) {
+        items = []
+        var item = ""
+        var isQuoted = false
+        var rest = text[...]
+        while let character = rest.popFirst() {
+            switch character {
+            case "\"": isQuoted.toggle()
+            case "\\" where rest.first == "," || rest.first == "\"": item += String(rest.removeFirst())
+            case "," where !isQuoted:
+                try append(item)
+                item = ""
+            default: item.append(character)
+            }
+        }
+        guard !isQuoted else { throw VolumeError(.invalidArgument, "a quote in option 'o' has no end") }
+        try append(item)
+    }
+
+    private mutating func append(_ text: String) throws(VolumeError) {
+        guard !text.isEmpty else { return }
+        guard let equals = text.firstIndex(of: "=") else { return items.append(Item(text)) }
+        guard equals != text.startIndex else {
+            throw VolumeError(.invalidArgument, "a value in option 'o' has no key before its '='")
+        }
+        items.append(Item(String(text[..<equals]), String(text[text.index(after: equals)...])))
+    }
+
+    /// The value of a key, empty for one that stands alone; the last counts, as for mount(8).
+    package subscript(key: String) -> String? {
+        items.last { $0.key == key }.map { $0.value ?? "" }
+    }
+
+    /// Takes all items with a key out.
+    ///
+    /// - Returns: The value of the last of them, empty if it stands alone; nil if there is none.
+    package mutating func remove(_ key: String) -> String? {
+        defer { items.removeAll { $0.key == key } }
+        return self[key]
+    }
+
+    /// The list as it is read, with quotes where they are needed.
+    package var text: String {
+        items.map { item in
+            guard let value = item.value else { return item.key }
+            let escaped = value.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
+            return "\(item.key)=" + (value.contains(",") ? "\"\(escaped)\"" : escaped)
+        }.joined(separator: ",")
+    }
+}

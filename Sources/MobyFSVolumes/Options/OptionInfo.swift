@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An option that a volume can be created with.
+///
+/// The one entry serves checking, the manual, `mobyfs driver inspect` and keeping secrets secret.
+package struct OptionInfo: Hashable, Sendable {
+    package let name: String
+    package let value: OptionValue
+    /// What it means, in one line.
+    package let help: String
+    /// Other names of the same option, as other plugins have them.
+    package let aliases: [String]
+    /// Whether the value is to be shown nowhere.
+    package let isSecret: Bool
+    /// What counts where the option is not given, for people.
+    package let defaultValue: String?
+
+    package init(
+        _ name: String, _ value: OptionValue = .text, _ help: String, aliases: [String] = [], isSecret: Bool = false,
+        default defaultValue: String? = nil
+    ) {
+        self.name = name
+        self.value = value
+        self.help = help
+        self.aliases = aliases
+        self.isSecret = isSecret
+        self.defaultValue = defaultValue
+    }
+
+    /// The options that every driver has.
+    package static let common = [
+        OptionInfo("driver", .text, "the storage behind the volume; chosen by the other options if not given"),
+        OptionInfo("size", .size(minimumBytes: 4096), "how much the volume can hold; more is refused to its writers"),
+        OptionInfo("uid", .user, "owner of the volume's root directory"),
+        OptionInfo("gid", .group, "group of the volume's root directory"),
+        OptionInfo("mode", .mode, "mode of the volume's root directory"),
+        OptionInfo(
+            "on-remove", .oneOf(RemovalPolicy.allCases.map(\.rawValue)),
+            "what becomes of the data when the volume is removed",
+            default: "delete"),
+        OptionInfo("protected", .flag, "whether Remove is refused", default: "false"),
+    ]
+}
+
+/// What becomes of a volume's data when the volume is removed.
+package enum RemovalPolicy: String, Sendable, CaseIterable {
+    /// Deleted, in the background.
+    case delete
+    /// Moved to the trash, to stay there until somebody empties it.
+    case trash
+    /// Left where it is, for a later volume of the same name.
+    case keep
+}
+
+/// What a driver is, as data.
+package struct DriverInfo: Hashable, Sendable {
+    /// The name that `driver=` takes.
+    package let name: String
+    /// The storage, in one line.
+    package let summary: String
+    /// The options it has besides ``OptionInfo/common``; one of the same name takes the place of the common one.
+    package let options: [OptionInfo]
+    /// The options that choose the driver where `driver=` does not: `fs`, or `type=tmpfs` for one value only.
+    package let selectors: [String]
+    /// Whether the data outlives a reboot, in a place of mobyfs' own.
+    package let isLasting: Bool
+
+    package init(
+        name: String, summary: String, options: [OptionInfo], selectors: [String] = [], isLasting: Bool = true
+    ) {
+        self.name = name
+        self.summary = summary
+        self.options = options
+        self.selectors = selectors
+        self.isLasting = isLasting
+    }
+
+    /// All options it has, the common ones first.
+    package var allOptions: [OptionInfo] {
+        let own = Set(options.map(\.name))
+        return OptionInfo.common.filter { !own.contains($0.name) } + options
+    }
+
+    /// The option of this name, or of which this is another name.
+    func option(named name: String) -> OptionInfo? {
+        let all = allOptions
+        return all.first { $0.name == name } ?? all.first { $0.aliases.contains(name) }
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Glibc
+
+/// The options of a volume, checked and in one spelling, so that equal wishes are equal.
+///
+/// Of a secret they say only that there is one.
+package struct VolumeOptions: Hashable, Sendable {
+    /// The options as they are kept and shown.
+    package private(set) var values: [String: String]
+
+    /// Options that were checked before, by ``OptionParser`` or when a record was written.
+    package init(checked values: [String: String]) {
+        self.values = values
+    }
+
+    package subscript(name: String) -> String? { values[name] }
+    /// How much the volume may hold; nil if nobody has said.
+    package var size: ByteSize? { values["size"].flatMap { ByteSize($0) } }
+    package var owner: uid_t? { values["uid"].flatMap { uid_t($0) } }
+    package var group: gid_t? { values["gid"].flatMap { gid_t($0) } }
+    package var mode: mode_t? { values["mode"].flatMap { mode_t($0, radix: 8) } }
+    package var isProtected: Bool { values["protected"] == "true" }
+    /// What was asked for; nil leaves it to the driver.
+    package var removalPolicy: RemovalPolicy? { values["on-remove"].flatMap { RemovalPolicy(rawValue: $0) } }
+
+    /// The same with another size.
+    func with(size: ByteSize) -> VolumeOptions {
+        var options = self
+        options.values["size"] = size.normal
+        return options
+    }
+
+    /// Says how these options differ from others, or nil if they do not.
+    ///
+    /// For people: `mode is '0700', asked for '0755'`.
+    package func difference(from asked: VolumeOptions) -> String? {
+        let names = Set(values.keys).union(asked.values.keys).sorted().filter { values[$0] != asked.values[$0] }
+        guard !names.isEmpty else { return nil }
+        return names.map { name in
+            let present = values[name].map { "'\($0)'" } ?? "not set"
+            let wanted = asked.values[name].map { "asked for '\($0)'" } ?? "not asked for"
+            return "\(name) is \(present), \(wanted)"
+        }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+extension VolumeManager {
+    /// Creates a volume.
+    ///
+    /// - Parameters:
+    ///   - name: Any text; it is checked.
+    ///   - options: What the user gave. Nil, from `docker run -v`, is content with whatever exists.
+    ///   - defaults: Options that count where the user gave none of that name.
+    ///   - plugin: The further name of the daemon by which it is asked; nil for the daemon's own.
+    /// - Throws: ``VolumeError``; nothing is left behind.
+    package func create(
+        _ name: String, options: [String: String]?, defaults: [String: String] = [:], plugin: String? = nil
+    ) async throws {
+        let name = try VolumeName(name)
+        let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
+        try await work(on: name, within: limits.long) { deadline in
+            try await self.requirePool()
+            let existing = self.entry(name)
+            if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
+            if let volume = existing?.volume, volume.removedAt == nil {
+                if options != nil { try await self.compare(volume, with: wanted) }
+                return
+            }
+            let kept = existing?.volume
+            if options == nil, var volume = kept {
+                // Nothing is asked for, so it is what it was.
+                volume.removedAt = nil
+                let secrets = try await self.secrets(of: volume)
+                return try await self.create(Wish(volume: volume, secrets: secrets), over: kept, until: deadline)
+            }
+            var wish = try await BlockingWork.run {
+                let wish = try self.wish(name, wanted, existing: kept?.driver)
+                try self.choice.requireHardSize(self.driver(named: wish.volume.driver), wish.volume.options)
+                return wish
+            }
+            wish.volume.plugin = plugin
+            try await self.create(wish, over: kept, until: deadline)
+        }
+    }
+
+    /// A volume as it is asked for.
+    private struct Wish: Sendable {
+        var volume: Volume
+        var secrets: [String: Secret]
+    }
+
+    /// Checks what is asked for.
+    ///
+    /// Blocks where names of users are looked up, and where the disk says which driver suits.
+    private func wish(
+        _ name: VolumeName, _ given: [String: String], existing: String? = nil
+    ) throws(VolumeError) -> Wish {
+        let driver = try choice.driver(for: given, existing: existing)
+        let parsed = try OptionParser(driver).parse(given)
+        let volume = Volume(name: name, driver: driver.info.name, options: parsed.options)
+        return Wish(volume: volume, secrets: parsed.secrets)
+    }
+
+    /// Checks options without creating anything.
+    ///
+    /// - Throws: ``VolumeError`` with code `invalidArgument`.
+    package func check(_ options: [String: String]) async throws {
+        let name = try VolumeName("check")
+        _ = try await BlockingWork.run { try self.wish(name, options) }
+    }
+
+    /// Throws unless a volume is what is asked for.
+    private func compare(_ volume: Volume, with given: [String: String]) async throws {
+        let wish = try await BlockingWork.run { try self.wish(volume.name, given, existing: volume.driver) }
+        guard volume.driver == wish.volume.driver else {
+            throw VolumeError(
+                .alreadyExists,
+                "volume '\(volume.name)' exists with driver '\(volume.driver)', asked for '\(wish.volume.driver)'")
+        }
+        // Who asks for the size that it was created with means this volume, resized as it may be.
+        var present = volume.options
+        if let size = volume.createdSize, size == wish.volume.options.size { present = present.with(size: size) }
+        var difference = present.difference(from: wish.volume.options)
+        if difference == nil, try await secrets(of: volume) != wish.secrets {
+            difference = "another password is asked for"
+        }
+        guard let difference else { return }
+        throw VolumeError(
+            .alreadyExists,
+            "volume '\(volume.name)' exists with other options: \(difference); use the volume as it is, or remove it first"
+        )
+    }
+
+    /// The passwords that a volume was created with.
+    func secrets(of volume: Volume) async throws -> [String: Secret] {
+        guard volume.options.values.values.contains(Secret.placeholder) else { return [:] }
+        return try await BlockingWork.run { [store] in
+            do {
+                return try store.secrets(of: volume.name)
+            } catch {
+                throw VolumeError(
+                    .unavailable, "the password of volume '\(volume.name)' cannot be read: create the volume anew",
+                    cause: error)
+            }
+        }
+    }
+
+    private func create(_ wish: Wish, over kept: Volume?, until deadline: ContinuousClock.Instant) async throws {
+        var volume = wish.volume
+        let driver = try driver(named: volume.driver)
+        if let kept {
+            try requireReach(of: kept, for: volume)
+            volume.isAdopted = true
+            volume.state = kept.state
+            let context = context(volume, secrets: wish.secrets, deadline: deadline)
+            volume.state = try await driver.create(volume, in: context)
+            try await BlockingWork.run { [store, volume] in
+                try store.save(wish.secrets, in: store.directory(of: volume.name))
+                try store.save(volume)
+            }
+        } else {
+            let staging = try await BlockingWork.run { [store] in try store.stage() }
+            let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
+            do {
+                volume.state = try await driver.create(volume, in: context)
+                try await BlockingWork.run { [store, volume] in
+                    try store.save(wish.secrets, in: staging)
+                    try store.commit(staging, as: volume)
+                }
+            } catch {
+                await undo(volume, of: driver, in: context)
+                throw error
+            }
+        }
+        update(volume.name) { $0.volume = volume }
+        let logger = context(volume).logger
+        logger.info("volume created")
+        if let warning = volume.warning { logger.warning("\(warning)") }
+    }
+
+    /// Throws if data that was kept would be out of reach for the volume that is to take it up.
+    private func requireReach(of kept: Volume, for volume: Volume) throws {
+        let isReached = try volume.driver == kept.driver && driver(named: volume.driver).keepsDataInside(volume)
+        guard !isReached else { return }
+        throw VolumeError(
+            .alreadyExists,
+            "the data of an earlier volume '\(kept.name)' with driver '\(kept.driver)' was kept in "
+                + "'\(store.directory(of: kept.name))' and would be out of reach: take the data up by leaving "
+                + "\(volume.driver == kept.driver ? "mountpoint" : "driver '\(volume.driver)' and its options") out, or "
+                + "move that folder away")
+    }
+
+    private func undo(_ volume: Volume, of driver: any VolumeDriver, in context: DriverContext) async {
+        do {
+            try await driver.remove(volume, in: context)
+        } catch {
+            context.logger.warning("a half-made volume is not taken back whole", metadata: ["error": "\(error)"])
+        }
+        await BlockingWork.run { [store] in store.discard(context.root) }
+    }
+}

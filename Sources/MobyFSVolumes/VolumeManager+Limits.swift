@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// How long calls may take.
+///
+/// The engine waits 120 s for Create and Mount and 60 s for the rest, and then tells its user of a timeout and nothing
+/// else. Ended before, a call can say what was in the way.
+package struct TimeLimits: Sendable {
+    /// For Create, Mount and resize.
+    package var long: Duration
+    /// For all else.
+    package var short: Duration
+    /// How much longer a driver may take to clean up after itself.
+    package var grace: Duration
+
+    package init(long: Duration = .seconds(100), short: Duration = .seconds(45), grace: Duration = .seconds(5)) {
+        self.long = long
+        self.short = short
+        self.grace = grace
+    }
+}
+
+extension VolumeManager {
+    /// Works on a volume while nobody else does, and replies in time.
+    ///
+    /// The work itself goes on when its caller has hung up or has been told that it takes too long: half of a Create or
+    /// Mount is worse than all of it. The volume is locked until it ends.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - limit: How long it may take, waiting for others included.
+    ///   - late: Takes back what came about after the caller was told that it did not.
+    ///   - body: The work; it is given the time when it should be over.
+    /// - Returns: What `body` does.
+    /// - Throws: What `body` does, or ``VolumeError`` with code `unavailable` when the time is up.
+    func work<Result: Sendable>(
+        on name: VolumeName, within limit: Duration, late: (@Sendable (Result) async -> Void)? = nil,
+        _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
+    ) async throws -> Result {
+        let deadline = ContinuousClock.now + limit
+        guard await locks.lock(name, until: deadline) else {
+            throw VolumeError(
+                .unavailable,
+                "volume '\(name)' is busy: an earlier call on it has not ended within \(limit.components.seconds) s; "
+                    + "see 'journalctl -u mobyfs' for what it waits for, and try again")
+        }
+        let answer = Answer<Result>()
+        Task {
+            let outcome: Swift.Result<Result, any Error>
+            do {
+                outcome = .success(try await body(deadline))
+            } catch {
+                outcome = .failure(error)
+            }
+            // Unlocked first: who has the answer may call again at once.
+            locks.unlock(name)
+            if !answer.give(outcome), case .success(let result) = outcome { await late?(result) }
+        }
+        let timer = Task { [limits] in
+            try await Task.sleep(until: deadline + limits.grace)
+            answer.give(
+                .failure(
+                    VolumeError(
+                        .unavailable,
+                        "volume '\(name)': the storage did not answer within \(limit.components.seconds) s; is its server or "
+                            + "disk there? the volume cannot be used until it answers")))
+        }
+        defer { timer.cancel() }
+        return try await answer.value
+    }
+}
+
+/// An answer of which the first counts.
+private final class Answer<Value: Sendable>: Sendable {
+    private enum State {
+        case open
+        case awaited(CheckedContinuation<Value, any Error>)
+        case given(Result<Value, any Error>)
+    }
+
+    private let state = Mutex(State.open)
+
+    /// - Returns: Whether it was the first.
+    @discardableResult
+    func give(_ result: Result<Value, any Error>) -> Bool {
+        let (isFirst, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Value, any Error>?) in
+            switch state {
+            case .open:
+                state = .given(result)
+                return (true, nil)
+            case .awaited(let continuation):
+                state = .given(result)
+                return (true, continuation)
+            case .given: return (false, nil)
+            }
+        }
+        continuation?.resume(with: result)
+        return isFirst
+    }
+
+    /// To be asked for once.
+    var value: Value {
+        get async throws {
+            try await withCheckedThrowingContinuation { continuation in
+                let given = state.withLock { state -> Result<Value, any Error>? in
+                    if case .given(let result) = state { return result }
+                    state = .awaited(continuation)
+                    return nil
+                }
+                if let given { continuation.resume(with: given) }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+
+extension VolumeManager {
+    /// Lets a volume hold more or less, whether it is mounted or not.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - text: The new size, as the option `size` takes it.
+    /// - Returns: The size it has now.
+    /// - Throws: ``VolumeError``; the volume has the size it had.
+    package func resize(_ name: String, to text: String) async throws -> ByteSize {
+        guard let volume = try describe(name).volume else {
+            throw Self.troubled(try VolumeName(name), "see its status")
+        }
+        let name = volume.name
+        return try await work(on: name, within: limits.long) { deadline in
+            guard let entry = self.entry(name), let volume = entry.volume, volume.removedAt == nil else {
+                throw VolumeError(.notFound, "no such volume: '\(name)'")
+            }
+            if let trouble = entry.trouble { throw Self.troubled(name, trouble) }
+            return try await self.resize(volume, to: text, until: deadline)
+        }
+    }
+
+    private func resize(
+        _ volume: Volume, to text: String, until deadline: ContinuousClock.Instant
+    ) async throws -> ByteSize {
+        let driver = try driver(named: volume.driver)
+        guard let driver = driver as? any ResizableDriver, let option = driver.info.option(named: "size") else {
+            throw VolumeError(
+                .invalidArgument,
+                "volume '\(volume.name)' cannot be resized: driver '\(volume.driver)' limits no sizes")
+        }
+        let normal = try OptionParser.normalized(text, of: option, calledAs: "size")
+        guard let size = ByteSize(normal) else { throw VolumeError(.invalidArgument, "'\(normal)' is no size") }
+        var resized = volume
+        resized.options = volume.options.with(size: size)
+        resized.createdSize = volume.createdSize ?? volume.options.size
+        try await BlockingWork.run { [choice, options = resized.options] in
+            try driver.check(options)
+            try choice.requireHardSize(driver, options)
+        }
+        let context = context(volume, secrets: try await secrets(of: volume), deadline: deadline)
+        // The disk first: a record that promises more than there is would be a lie.
+        resized.state = try await driver.resize(volume, to: size, in: context)
+        try await BlockingWork.run { [store, resized] in try store.save(resized) }
+        update(volume.name) { $0.volume = resized }
+        context.logger.info("volume resized", metadata: ["volume.size": "\(size)"])
+        return size
+    }
+}
