@@ -5,18 +5,31 @@ import Synchronization
 package import SystemPackage
 
 /// A driver that does nothing but remember what it was asked for.
-package final class RecordingDriver: VolumeDriver {
+package final class RecordingDriver: ResizableDriver {
     /// A call, with the volume's name.
     package enum Call: Hashable, Sendable {
-        case create(String), remove(String), mount(String), unmount(String)
+        case create(String), remove(String), mount(String), unmount(String), resize(String)
     }
+
+    package static let defaultInfo = DriverInfo(
+        name: "recording", summary: "for tests", options: [OptionInfo("colour", .text, "any")])
 
     private let recorded = Mutex<[Call]>([])
     private let failing: Mutex<Set<Call>>
     private let gates = Mutex<[Call: AsyncStream<Void>]>([:])
 
-    /// - Parameter failing: The calls that fail.
-    package init(failing: Set<Call> = []) {
+    package let info: DriverInfo
+    private let support: SizeSupport
+
+    /// - Parameters:
+    ///   - info: What it says of itself.
+    ///   - sizeSupport: What it says of sizes.
+    ///   - failing: The calls that fail.
+    package init(
+        info: DriverInfo = RecordingDriver.defaultInfo, sizeSupport: SizeSupport = .enforced, failing: Set<Call> = []
+    ) {
+        self.info = info
+        support = sizeSupport
         self.failing = Mutex(failing)
     }
 
@@ -35,17 +48,18 @@ package final class RecordingDriver: VolumeDriver {
         return continuation
     }
 
+    /// Lets a call that was held pass from now on.
+    package func release(_ call: Call) {
+        gates.withLock { $0[call] = nil }
+    }
+
     private func record(_ call: Call) async throws {
         recorded.withLock { $0.append(call) }
         if let gate = gates.withLock({ $0[call] }) { for await _ in gate {} }
         if failing.withLock({ $0.contains(call) }) { throw VolumeError(.io, "\(call) fails as the test wants it") }
     }
 
-    package var info: DriverInfo {
-        DriverInfo(name: "recording", summary: "for tests", options: [OptionInfo("colour", .text, "any")])
-    }
-
-    package func check(_ options: VolumeOptions) throws(VolumeError) {}
+    package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport { support }
 
     package func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath {
         context.root.appending("data")
@@ -68,5 +82,12 @@ package final class RecordingDriver: VolumeDriver {
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {
         try await record(.unmount(volume.name.description))
+    }
+
+    package func resize(
+        _ volume: Volume, to size: ByteSize, in context: DriverContext
+    ) async throws -> [String: String] {
+        try await record(.resize(volume.name.description))
+        return volume.state.merging(["resized": size.normal]) { _, new in new }
     }
 }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+/// A storage that does not answer.
+@Suite struct TimeLimitTests {
+    private static let limits = TimeLimits(long: .seconds(2), short: .seconds(1), grace: .zero)
+
+    private func withHungMount(
+        _ body: (VolumeManager, RecordingDriver, AsyncStream<Void>.Continuation) async throws -> Void
+    ) async throws {
+        let driver = RecordingDriver()
+        try await withTemporaryDirectory { root in
+            let volumes = VolumeManager(
+                root: root.appending("pool"), runtimeDirectory: root.appending("run"), drivers: [driver],
+                limits: Self.limits, logger: .silent)
+            let creator = await ManagerFixture(root: root, drivers: [driver]).volumes
+            for name in ["db", "other"] { try await creator.create(name, options: [:]) }
+            await volumes.load()
+            let gate = driver.hold(.mount("db"))
+            try await body(volumes, driver, gate)
+        }
+    }
+
+    @Test func isAnErrorInTimeAndHoldsUpNoOtherVolume() async throws {
+        try await withHungMount { volumes, driver, gate in
+            let error = await #expect(throws: VolumeError.self) { try await volumes.mount("db", id: "i", for: nil) }
+            #expect(error?.message.contains("did not answer") == true)
+            let busy = await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
+            #expect(busy?.message.contains("is busy") == true)
+            _ = try await volumes.mount("other", id: "i", for: nil)
+            #expect(try volumes.describeAll().count == 2)
+            gate.finish()
+        }
+    }
+
+    @Test func whatComesAboutTooLateIsTakenBack() async throws {
+        try await withHungMount { volumes, driver, gate in
+            await #expect(throws: VolumeError.self) { try await volumes.mount("db", id: "i", for: nil) }
+            gate.finish()
+            while driver.calls.last != .unmount("db") { await Task.yield() }
+            while try volumes.describe("db").mountCount != 0 { await Task.yield() }
+            driver.release(.mount("db"))
+            _ = try await volumes.mount("db", id: "i", for: nil)
+            #expect(try volumes.describe("db").mountCount == 1)
+        }
+    }
+}
