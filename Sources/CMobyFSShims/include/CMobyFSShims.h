@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mobyfs_mounts.h"
+
 /// What statx(2) tells of an open file that stat(2) does not.
 struct mobyfs_file_facts {
     /// Number of the mount the file is on, as in /proc/PID/mountinfo.

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import Subprocess
+import Synchronization
+package import SystemPackage
+
+/// A program of the host, run without a shell and for a bounded time.
+package struct HelperProgram: Hashable, Sendable {
+    package let name: String
+    /// The Debian package that has it.
+    package let package: String
+
+    private let folders: [FilePath]
+
+    /// Names a program.
+    ///
+    /// - Parameters:
+    ///   - name: Its name, without a folder.
+    ///   - package: The Debian package that has it.
+    ///   - folders: Where it may be, besides ``standardFolders``.
+    package init(_ name: String, package: String, folders: [FilePath] = []) {
+        self.name = name
+        self.package = package
+        self.folders = folders + Self.standardFolders
+    }
+
+    /// The folders of `PATH`, then those where Debian has programs of the administrator.
+    package static let standardFolders: [FilePath] = {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let given = path.split(separator: ":").map { FilePath(String($0)) }.filter(\.isAbsolute)
+        let standard: [FilePath] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+        return given + standard.filter { !given.contains($0) }
+    }()
+
+    /// Where the program is; nil if it is nowhere. Blocks.
+    package func locate() -> FilePath? {
+        guard !name.isEmpty, !name.contains("/"), !name.utf8.contains(0) else { return nil }
+        return folders.map { $0.appending(name) }.first { path in
+            var status = stat()
+            return stat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+                && access(path.string, X_OK) == 0
+        }
+    }
+
+    /// Runs the program to its end.
+    ///
+    /// It has a session of its own, no descriptor but the standard ones, `LC_ALL=C`, and the daemon's environment but
+    /// for what systemd told the daemon alone. A daemon that it leaves behind goes on. Cancelling the caller's task does
+    /// nothing to it. At the deadline its whole process group is ended; if not even that helps, for it hangs in the
+    /// kernel, nobody waits for it any longer.
+    ///
+    /// - Parameters:
+    ///   - arguments: Its arguments, without its name; anybody on the host can read them.
+    ///   - input: What it finds at its standard input, at most 64 KiB. It is gone once it was read.
+    ///   - environment: What to add to its environment.
+    ///   - deadline: When to end it.
+    /// - Returns: Its standard output, at most 1 MiB.
+    /// - Throws: ``HelperError`` if it is not there, does not succeed or is ended; ``SystemCallError`` if it cannot run.
+    @discardableResult
+    package func run(
+        _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
+        until deadline: ContinuousClock.Instant
+    ) async throws -> String {
+        guard let path = await BlockingWork.run({ locate() }) else {
+            throw HelperError(program: name, package: package, reason: .missing)
+        }
+        guard !arguments.contains(where: { $0.utf8.contains(0) }) else {
+            throw SystemCallError("run '\(name)'", .invalidArgument)
+        }
+        guard deadline > .now else { throw HelperError(program: name, package: package, reason: .timedOut(seconds: 0)) }
+        let environment = Self.environment(
+            from: ProcessInfo.processInfo.environment, folders: folders, adding: environment)
+        let (output, errors) = (try HelperOutput(), try HelperOutput())
+        let seconds = (deadline - .now).components.seconds
+        let run = HelperRun(
+            configuration: Configuration(
+                executable: .path(path), arguments: Arguments(arguments),
+                environment: .custom(Self.keyed(environment)), workingDirectory: "/",
+                platformOptions: Self.ownSession),
+            input: try Self.pipe(holding: input), output: output, errors: errors, deadline: deadline)
+
+        let reason: HelperError.Reason
+        do {
+            switch try await run.ending() {
+            case .exited(0): return output.text
+            case .exited(let status): reason = .failed(status: status)
+            case .signalled(let signal): reason = .signalled(signal)
+            case .killed: reason = .timedOut(seconds: max(0, seconds))
+            }
+        } catch let error as SubprocessError {
+            throw SystemCallError("run '\(path)'", error.underlyingError ?? .invalidArgument)
+        }
+        let said = errors.lastLines()
+        throw HelperError(
+            program: name, package: package, reason: reason, lines: said.isEmpty ? output.lastLines() : said)
+    }
+
+    private static func keyed(_ environment: [String: String]) -> [Subprocess.Environment.Key: String] {
+        let pairs = environment.compactMap { name, value in
+            Subprocess.Environment.Key(rawValue: name).map { ($0, value) }
+        }
+        return Dictionary(pairs) { _, last in last }
+    }
+
+    private static var ownSession: PlatformOptions {
+        var options = PlatformOptions()
+        options.createSession = true
+        return options
+    }
+
+    /// The environment of a helper.
+    ///
+    /// - Parameters:
+    ///   - own: The daemon's.
+    ///   - folders: What is `PATH` to be.
+    ///   - more: What to add.
+    /// - Returns: All of it.
+    package static func environment(
+        from own: [String: String], folders: [FilePath], adding more: [String: String]
+    ) -> [String: String] {
+        var environment = own.filter { name, _ in !ownVariables.contains(name) && !name.hasPrefix("MOBYFS_") }
+        environment["PATH"] = folders.map(\.string).joined(separator: ":")
+        // Older systemd sets it for users other than root alone.
+        environment["HOME"] = environment["HOME"] ?? "/root"
+        environment["LC_ALL"] = "C"
+        return environment.merging(more) { _, given in given }
+    }
+
+    /// What systemd says to the daemon, and a helper must not answer.
+    private static let ownVariables: Set<String> = [
+        "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_PID",
+        "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM", "INVOCATION_ID", "FDSTORE", "MAINPID",
+        "LANG", "LANGUAGE",
+    ]
+
+    /// /dev/null, or the reading end of a pipe that has `bytes` in it and no writer.
+    private static func pipe(holding bytes: [UInt8]) throws -> FileDescriptor {
+        guard !bytes.isEmpty else {
+            return try naming("open '/dev/null'") { try .open("/dev/null", .readOnly, options: .closeOnExec) }
+        }
+        let (reading, writing) = try naming("pipe") { try FileDescriptor.pipe() }
+        defer { close(writing.rawValue) }
+        do {
+            try check(fcntl(reading.rawValue, F_SETFD, FD_CLOEXEC), "fcntl")
+            try check(fcntl(writing.rawValue, F_SETFD, FD_CLOEXEC), "fcntl")
+            // Rather too little than waiting for nobody to read.
+            try check(fcntl(writing.rawValue, F_SETFL, O_NONBLOCK), "fcntl")
+            let count = try check(write(writing.rawValue, bytes, bytes.count), "write to a pipe")
+            guard count == bytes.count else { throw SystemCallError("write to a pipe", .fileTooLarge) }
+        } catch {
+            close(reading.rawValue)
+            throw error
+        }
+        return reading
+    }
+}
