@@ -91,7 +91,8 @@ let package = Package(
 
         // The daemon.
         .target(name: "CMobyFSShims"),
-        .target(name: "MobyFSHost", dependencies: ["CMobyFSShims", subprocess, system, logging], swiftSettings: strict),
+        .target(
+            name: "MobyFSHost", dependencies: ["CMobyFSShims", subprocess, system, logging], swiftSettings: strict),
         .target(name: "MobyFSVolumes", dependencies: ["MobyFSHost", system, logging], swiftSettings: strict),
         .target(
             name: "MobyFSDrivers", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],

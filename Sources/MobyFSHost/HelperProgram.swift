@@ -34,7 +34,9 @@ package struct HelperProgram: Hashable, Sendable {
         return given + standard.filter { !given.contains($0) }
     }()
 
-    /// Where the program is; nil if it is nowhere. Blocks.
+    /// Where the program is; nil if it is nowhere.
+    ///
+    /// Blocks.
     package func locate() -> FilePath? {
         guard !name.isEmpty, !name.contains("/"), !name.utf8.contains(0) else { return nil }
         return folders.map { $0.appending(name) }.first { path in
@@ -73,7 +75,7 @@ package struct HelperProgram: Hashable, Sendable {
         let environment = Self.environment(
             from: ProcessInfo.processInfo.environment, folders: folders, adding: environment)
         let (output, errors) = (try HelperOutput(), try HelperOutput())
-        let seconds = (deadline - .now).components.seconds
+        let seconds = (deadline - .now + .milliseconds(500)).components.seconds
         let run = HelperRun(
             configuration: Configuration(
                 executable: .path(path), arguments: Arguments(arguments),
@@ -87,7 +89,7 @@ package struct HelperProgram: Hashable, Sendable {
             case .exited(0): return output.text
             case .exited(let status): reason = .failed(status: status)
             case .signalled(let signal): reason = .signalled(signal)
-            case .killed: reason = .timedOut(seconds: max(0, seconds))
+            case .killed: reason = .timedOut(seconds: seconds)
             }
         } catch let error as SubprocessError {
             throw SystemCallError("run '\(path)'", error.underlyingError ?? .invalidArgument)

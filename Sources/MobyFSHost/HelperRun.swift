@@ -84,7 +84,9 @@ struct HelperRun: Sendable {
         }
     }
 
-    /// Whether a process that ended did so with status 0. It still can be waited for.
+    /// Whether a process that ended did so with status 0.
+    ///
+    /// It still can be waited for.
     private static func succeeded(_ process: ProcessIdentifier) -> Bool {
         var information = siginfo_t()
         let result = waitid(P_PIDFD, id_t(process.processDescriptor), &information, WEXITED | WNOWAIT | WNOHANG)

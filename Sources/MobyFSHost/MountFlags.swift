@@ -9,7 +9,7 @@ import Glibc
 package struct MountFlags: Hashable, Sendable {
     /// `MOUNT_ATTR_*`: of this mount.
     package private(set) var attributes: UInt32 = 0
-    /// Flags of the file system itself, as fsconfig(2) takes them: `ro`, `sync`, …
+    /// Flags of the file system itself, as fsconfig(2) takes them.
     package private(set) var superblock: [String] = []
     /// `MS_PRIVATE` and the like, set once it is mounted.
     package private(set) var propagation: UInt?

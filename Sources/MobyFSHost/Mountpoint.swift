@@ -15,7 +15,9 @@ package struct Mountpoint: Hashable, Sendable {
         self.path = path
     }
 
-    /// Makes the directory, and its parents if need be. Left alone if something is mounted there. Blocks.
+    /// Makes the directory, and its parents if need be.
+    ///
+    /// Left alone if something is mounted there. Blocks.
     ///
     /// - Throws: ``SystemCallError``, with `directoryNotEmpty` if there is something in it.
     package func prepare() throws {
@@ -42,7 +44,9 @@ package struct Mountpoint: Hashable, Sendable {
         setImmutable(true, descriptor)
     }
 
-    /// Deletes the directory; fine if it is not there. Blocks.
+    /// Deletes the directory; fine if it is not there.
+    ///
+    /// Blocks.
     ///
     /// - Throws: ``SystemCallError``, with `resourceBusy` if something is mounted there.
     package func remove() throws {

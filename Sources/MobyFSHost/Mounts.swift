@@ -43,12 +43,16 @@ package enum Mounts {
         try set(flags.propagation, of: path, type: type, source: source)
     }
 
-    /// Whether the kernel has a type of file system, be it in a module that is not loaded yet. Blocks.
+    /// Whether the kernel has a type of file system, be it in a module that is not loaded yet.
+    ///
+    /// Blocks.
     package static func knows(type: String) -> Bool {
         mobyfs_knows_filesystem(type) == 0
     }
 
-    /// Lets the kernel check options without mounting anything. Blocks.
+    /// Lets the kernel check options without mounting anything.
+    ///
+    /// Blocks.
     ///
     /// - Throws: ``MountError`` with the kernel's words, for the first that it does not take.
     package static func check(type: String, options: [Option]) throws {

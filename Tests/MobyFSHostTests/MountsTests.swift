@@ -119,7 +119,8 @@ struct MountsTests {
             #expect(device?.description.contains("'/dev/nonexistent'") == true)
             let place = refusal { try Mounts.mount(type: "tmpfs", source: "x", at: root.appending("nowhere")) }
             #expect(place?.errno == .noSuchFileOrDirectory)
-            #expect(try Mounts.entry(at: path) == nil)
+            let left = try Mounts.entry(at: path)
+            #expect(left == nil)
         }
     }
 
@@ -183,7 +184,8 @@ struct MountsTests {
             #expect(option?.description.contains("'size'") == true)
             let missing = refusal { try Mounts.bind(root.appending("missing"), at: path) }
             #expect(missing?.errno == .noSuchFileOrDirectory)
-            #expect(try Mounts.entry(at: path) == nil)
+            let left = try Mounts.entry(at: path)
+            #expect(left == nil)
         }
     }
 
