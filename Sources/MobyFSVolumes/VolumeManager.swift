@@ -121,6 +121,7 @@ package final class VolumeManager: Sendable {
                 for (name, holders) in holders { state.entries[name]?.holders = holders }
             }
             removals.continuation.yield()
+            await noteIdleMounts()
         } catch {
             logger.error("the volumes cannot be loaded", metadata: ["error": "\(error)"])
             state.withLock { $0.poolTrouble = "\(error)" }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+extension VolumeManager {
+    /// Looks after a start at what is mounted: volumes that nobody holds are noted, to be unmounted later; what belongs to no
+    /// volume, left by a Create or Remove that a crash cut off, is unmounted.
+    func noteIdleMounts() async {
+        do {
+            let names = try await BlockingWork.run { [mounts] in
+                let folders = Directories.isDirectory(mounts) == true ? try Directories.entries(of: mounts) : []
+                let mounted = try MountTable().entries.compactMap { entry -> String? in
+                    var below = entry.mountpoint
+                    return below.removePrefix(mounts) ? below.components.first?.string : nil
+                }
+                return Set(folders + mounted)
+            }
+            for name in names {
+                if let known = try? VolumeName(name), entry(known) != nil {
+                    update(known) { $0.isIdle = $0.volume != nil && $0.holders.isEmpty }
+                } else {
+                    await unmountLeftover(mounts.appending(name))
+                }
+            }
+        } catch {
+            logger.warning("it cannot be seen which volumes are mounted", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func unmountLeftover(_ path: FilePath) async {
+        do {
+            try await BlockingWork.run {
+                while try Mounts.entry(at: path) != nil { try Mounts.unmount(path) }
+                try Mountpoint(path).remove()
+            }
+            logger.notice("what belonged to no volume is unmounted", metadata: ["mount.path": "\(path)"])
+        } catch {
+            logger.warning(
+                "something that belongs to no volume stays mounted",
+                metadata: ["mount.path": "\(path)", "error": "\(error)"])
+        }
+    }
+}
