@@ -64,3 +64,7 @@ int mobyfs_stable_fsid(int fd, uint64_t *fsid) {
 int mobyfs_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0 ? 0 : errno;
 }
+
+int mobyfs_sync_filesystem(int fd) {
+    return syncfs(fd) == 0 ? 0 : errno;
+}

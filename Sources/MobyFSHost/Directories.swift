@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CMobyFSShims
 package import Glibc
 package import SystemPackage
 
@@ -110,6 +111,16 @@ package enum Directories {
             missing = FilePath(root: nil, [last]).pushing(missing)
             existing.removeLastComponent()
         }
+    }
+
+    /// Waits until all that was written to a directory's file system is on its disk.
+    ///
+    /// Blocks.
+    package static func syncFileSystem(of path: FilePath) throws {
+        let descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        defer { close(descriptor) }
+        let reason = mobyfs_sync_filesystem(descriptor)
+        guard reason == 0 else { throw SystemCallError("sync '\(path)'", Errno(rawValue: reason)) }
     }
 
     /// Deletes a directory if nothing is in it.

@@ -108,7 +108,14 @@ extension VolumeManager {
     private func create(_ wish: Wish, over kept: Volume?, until deadline: ContinuousClock.Instant) async throws {
         var volume = wish.volume
         let driver = try driver(named: volume.driver)
+        let source = try source(of: volume)
         if let kept {
+            guard source == nil else {
+                throw VolumeError(
+                    .alreadyExists,
+                    "the data of an earlier volume '\(volume.name)' was kept in '\(store.directory(of: volume.name))': "
+                        + "leave from out to take it up, or move that folder away")
+            }
             try requireReach(of: kept, for: volume)
             volume.isAdopted = true
             volume.state = kept.state
@@ -123,6 +130,7 @@ extension VolumeManager {
             let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
             do {
                 volume.state = try await driver.create(volume, in: context)
+                if let source { try await copy(source, into: volume, in: context) }
                 try await BlockingWork.run { [store, volume] in
                     try store.save(wish.secrets, in: staging)
                     try store.commit(staging, as: volume)

@@ -77,7 +77,7 @@ extension VolumeManager {
     }
 
     /// Unmounts a volume that nobody holds; while some process is at work in it, it stays mounted for now.
-    private func unmount(_ volume: Volume, until deadline: ContinuousClock.Instant) async {
+    func unmount(_ volume: Volume, until deadline: ContinuousClock.Instant) async {
         let context = context(volume, deadline: deadline)
         do {
             try await driver(named: volume.driver).unmount(volume, in: context)

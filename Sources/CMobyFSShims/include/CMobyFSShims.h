@@ -31,3 +31,6 @@ int mobyfs_stable_fsid(int fd, uint64_t *fsid);
 
 /// renameat2(2) with RENAME_EXCHANGE: two names change places in one step. Returns 0, or an error number.
 int mobyfs_exchange(const char *one, const char *other);
+
+/// syncfs(2): waits until all that was written to the file system of `fd` is on its disk. Returns 0, or an error number.
+int mobyfs_sync_filesystem(int fd);

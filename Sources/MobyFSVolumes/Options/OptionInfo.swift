@@ -39,6 +39,7 @@ package struct OptionInfo: Hashable, Sendable {
             "what becomes of the data when the volume is removed",
             default: "delete"),
         OptionInfo("protected", .flag, "whether Remove is refused", default: "false"),
+        OptionInfo("from", .text, "another volume, whose data the new one begins with a copy of"),
     ]
 }
 
