@@ -35,7 +35,9 @@ extension VolumeManager {
             }
             var wish = try await BlockingWork.run {
                 let wish = try self.wish(name, wanted, existing: kept?.driver)
-                try self.choice.requireHardSize(self.driver(named: wish.volume.driver), wish.volume.options)
+                let driver = try self.driver(named: wish.volume.driver)
+                try self.requireVisibility(of: wish.volume, with: driver)
+                try self.choice.requireHardSize(driver, wish.volume.options)
                 return wish
             }
             wish.volume.plugin = plugin
@@ -56,9 +58,20 @@ extension VolumeManager {
         _ name: VolumeName, _ given: [String: String], existing: String? = nil
     ) throws(VolumeError) -> Wish {
         let driver = try choice.driver(for: given, existing: existing)
-        let parsed = try OptionParser(driver).parse(given)
+        let others = drivers.map(\.info).filter { $0.name != driver.info.name }
+        let parsed = try OptionParser(driver, others: others).parse(given)
         let volume = Volume(name: name, driver: driver.info.name, options: parsed.options)
         return Wish(volume: volume, secrets: parsed.secrets)
+    }
+
+    /// Throws if what the driver mounts would be seen by nobody but this process.
+    private func requireVisibility(of volume: Volume, with driver: any VolumeDriver) throws(VolumeError) {
+        let context = context(volume)
+        guard !seesHost, driver.mountpoint(of: volume, in: context).starts(with: context.mounts) else { return }
+        throw VolumeError(
+            .invalidArgument,
+            "driver '\(volume.driver)' mounts something, and what a managed plugin mounts its engine does not see: install "
+                + "the mobyfs package instead, or use driver=directory")
     }
 
     /// Checks options without creating anything.

@@ -83,8 +83,10 @@ extension VolumeManager {
             try await driver(named: volume.driver).unmount(volume, in: context)
             update(volume.name) { $0.isIdle = false }
         } catch {
+            let isKnown = entry(volume.name)?.isIdle ?? false
             update(volume.name) { $0.isIdle = true }
-            context.logger.warning(
+            context.logger.log(
+                level: isKnown ? .debug : .warning,
                 "a volume that nobody holds is still mounted; unmounting it is tried again later",
                 metadata: ["error": "\(error)"])
         }

@@ -59,7 +59,11 @@ import Testing
             "driver 'folder' cannot hold a volume to size='1GiB': it has no quotas; these can here"
         ),
         (["driver": "flie"], "unknown driver 'flie'; did you mean 'file'?"),
-        (["driver": "file", "device": "x"], "unknown option 'device'"),
+        (
+            ["driver": "file", "device": "x"],
+            "option 'device' is of driver 'memory', and this volume's is 'file', which knows"
+        ),
+        (["devize": "x"], "or did you mean 'device' of driver 'memory'?"),
     ])
     func refusesWhatNoDriverIsFor(options: [String: String], words: String) async {
         let error = await #expect(throws: VolumeError.self) { try await chosen(options) }

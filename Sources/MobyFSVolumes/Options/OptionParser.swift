@@ -15,10 +15,17 @@ package struct OptionParser: Sendable {
 
     private let driver: any VolumeDriver
     private let info: DriverInfo
+    private let others: [DriverInfo]
 
-    package init(_ driver: any VolumeDriver) {
+    /// Makes a parser.
+    ///
+    /// - Parameters:
+    ///   - driver: Whose options they are.
+    ///   - others: The drivers whose options somebody may have meant instead.
+    package init(_ driver: any VolumeDriver, others: [DriverInfo] = []) {
         self.driver = driver
         info = driver.info
+        self.others = others
     }
 
     /// Checks options against the driver's table and brings their values into one spelling.
@@ -36,10 +43,7 @@ package struct OptionParser: Sendable {
         try expandList(&given)
         var values: [String: String] = [:]
         for (name, value) in given.sorted(by: { $0.key < $1.key }) {
-            guard let option = info.option(named: name) else {
-                throw VolumeError(
-                    .invalidArgument, Suggestion.complaint("option", name, known: info.allOptions.map(\.name)))
-            }
+            guard let option = info.option(named: name) else { throw unknown(name) }
             let normal = try Self.normalized(value, of: option, calledAs: name)
             if option.isSecret {
                 secrets[option.name] = Secret(normal)
@@ -52,6 +56,17 @@ package struct OptionParser: Sendable {
         let options = VolumeOptions(checked: values)
         try driver.check(options)
         return Parsed(options: options, secrets: secrets)
+    }
+
+    private func unknown(_ name: String) -> VolumeError {
+        if let owner = others.first(where: { $0.option(named: name) != nil }) {
+            return VolumeError(
+                .invalidArgument,
+                "option '\(name)' is of driver '\(owner.name)', and this volume's is '\(info.name)', which knows: "
+                    + info.allOptions.map(\.name).sorted().joined(separator: ", "))
+        }
+        return VolumeError(
+            .invalidArgument, Suggestion.complaint("option", name, known: info.allOptions.map(\.name), others: others))
     }
 
     /// Brings a value of one option into its one spelling.

@@ -15,6 +15,17 @@ package enum Suggestion {
         return "unknown \(kind) '\(word)'\(hint) known: \(known.sorted().joined(separator: ", "))"
     }
 
+    /// The same for an option that another driver's may be nearer to: `did you mean 'compression' of driver 'btrfs'?`.
+    static func complaint(_ kind: String, _ word: String, known: [String], others: [DriverInfo]) -> String {
+        let plain = complaint(kind, word, known: known)
+        guard nearest(to: word, in: known) == nil else { return plain }
+        let candidates = others.flatMap { driver in driver.options.map { (option: $0.name, driver: driver.name) } }
+        guard let option = nearest(to: word, in: candidates.map(\.option)),
+            let owner = candidates.first(where: { $0.option == option })
+        else { return plain }
+        return "\(plain); or did you mean '\(option)' of driver '\(owner.driver)'?"
+    }
+
     /// How many letters to add, drop or change (Levenshtein).
     private static func distance(_ one: [Character], _ two: [Character]) -> Int {
         var row = Array(0...two.count)
