@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mobyfs_loop.h"
 #include "mobyfs_mounts.h"
 
 /// What statx(2) tells of an open file that stat(2) does not.

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import Glibc
+package import SystemPackage
+
+/// Which file it is, whatever it is called: two paths with the same lead to one file.
+package struct FileID: Hashable, Sendable {
+    /// The file system, as stat(2) tells it; not the same after a reboot.
+    package let device: dev_t
+    /// The file's number there.
+    package let inode: ino_t
+
+    package init(device: dev_t, inode: ino_t) {
+        self.device = device
+        self.inode = inode
+    }
+
+    /// Looks a file up; a symbolic link at the end of the path is not followed.
+    package init(of path: FilePath) throws {
+        var status = stat()
+        try check(lstat(path.string, &status), "stat '\(path)'")
+        self.init(device: status.st_dev, inode: status.st_ino)
+    }
+
+    init(ofDescriptor descriptor: CInt, named path: FilePath) throws {
+        var status = stat()
+        try check(fstat(descriptor, &status), "stat '\(path)'")
+        self.init(device: status.st_dev, inode: status.st_ino)
+    }
+}

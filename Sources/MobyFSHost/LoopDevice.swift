@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CMobyFSShims
+import Glibc
+package import SystemPackage
+
+/// A loop device: a file seen as a block device.
+///
+/// The devices this makes let go of their file by themselves when nobody has them open or mounted any more, and
+/// until something is mounted this process has them open. So none is left behind by a process that is killed.
+///
+/// Source: loop(4), drivers/block/loop.c. All calls block.
+package struct LoopDevice: Hashable, Sendable {
+    /// The N of /dev/loopN.
+    package let number: CInt
+
+    package init(number: CInt) {
+        self.number = number
+    }
+
+    /// The loop device with a path such as `/dev/loop3`, as a mount table has it.
+    package init?(path: FilePath) {
+        guard path.removingLastComponent() == "/dev", let name = path.lastComponent?.string, name.hasPrefix("loop"),
+            let number = CInt(name.dropFirst(4)), number >= 0, name == "loop\(number)"
+        else { return nil }
+        self.number = number
+    }
+
+    /// Its node.
+    package var path: FilePath { FilePath("/dev/loop\(number)") }
+
+    /// Its folder in sysfs(5).
+    package var attributes: FilePath { FilePath("/sys/block/loop\(number)") }
+}
+
+// MARK: - Which file
+
+extension LoopDevice {
+    /// What the kernel tells of a device that has a file.
+    package struct Status: Hashable, Sendable {
+        /// The file.
+        package let file: FileID
+        /// Whether the whole file can be read and written through the device.
+        package let isWhole: Bool
+        /// Whether it lets go of the file when it is closed for the last time.
+        package let isAutoclear: Bool
+        /// Whether it goes past the page cache of the file system that the file is on.
+        package let isDirect: Bool
+    }
+
+    /// What the device has; nil if it has no file.
+    package func status() throws -> Status? {
+        // A device that goes away between two looks has no file either.
+        guard hasFile, let descriptor = try openIfThere() else { return nil }
+        defer { close(descriptor) }
+        return try status(of: descriptor)
+    }
+
+    private func status(of descriptor: CInt) throws -> Status? {
+        var status = mobyfs_loop_status()
+        let reason = mobyfs_loop_status(descriptor, &status)
+        guard reason != ENXIO else { return nil }
+        guard reason == 0 else { throw SystemCallError("LOOP_GET_STATUS64 '\(path)'", Errno(rawValue: reason)) }
+        return Status(
+            file: FileID(device: dev_t(status.file_device), inode: ino_t(status.file_inode)),
+            isWhole: status.offset == 0 && status.size_limit == 0 && status.is_read_only == 0,
+            isAutoclear: status.is_autoclear != 0, isDirect: status.is_direct != 0)
+    }
+
+    /// The device that has a file, whatever name it has it under.
+    package static func attached(to file: FileID) throws -> LoopDevice? {
+        try attached().first { try $0.status()?.file == file }
+    }
+
+    /// Whether it has a file, without opening it.
+    private var hasFile: Bool { access(attributes.appending("loop").string, F_OK) == 0 }
+
+    /// All devices that have a file.
+    private static func attached() throws -> [LoopDevice] {
+        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(path: FilePath("/dev").appending($0)) }
+            .filter(\.hasFile)
+    }
+}
+
+// MARK: - Attaching
+
+extension LoopDevice {
+    /// Each time that a number was taken, another process got its device; so many do not start at once.
+    private static let attempts = 4096
+
+    /// Runs `body` with a device that has a file, and that keeps it for as long as `body` runs or something is
+    /// mounted from the device.
+    ///
+    /// A file that has a device already keeps to that one: through two of them, each with its own cache, one
+    /// file system would be destroyed.
+    ///
+    /// - Parameters:
+    ///   - file: A file, not a symbolic link to one.
+    ///   - body: What is done with the device.
+    /// - Returns: What `body` does.
+    /// - Throws: ``SystemCallError``, ``LoopDeviceError``, or what `body` throws.
+    package static func withAttached<Result>(
+        _ file: FilePath, _ body: (LoopDevice) throws -> Result
+    ) throws -> Result {
+        let backing = try check(open(file.string, O_RDWR | O_NOFOLLOW | O_CLOEXEC), "open '\(file)'")
+        defer { close(backing) }
+        let identity = try FileID(ofDescriptor: backing, named: file)
+        let (device, descriptor) = try reuse(identity) ?? attach(backing, named: file)
+        defer { close(descriptor) }
+        return try body(device)
+    }
+
+    private static func reuse(_ file: FileID) throws -> (LoopDevice, CInt)? {
+        for device in try attached() {
+            guard let descriptor = try device.openIfThere() else { continue }
+            // Asked with the device open: from now on it keeps its file.
+            do {
+                if let status = try device.status(of: descriptor), status.file == file {
+                    guard status.isWhole else { throw LoopDeviceError.attachedOtherwise(device) }
+                    if !status.isAutoclear {
+                        try device.perform("LOOP_SET_STATUS64", mobyfs_loop_set_autoclear(descriptor))
+                    }
+                    return (device, descriptor)
+                }
+                close(descriptor)
+            } catch {
+                close(descriptor)
+                throw error
+            }
+        }
+        return nil
+    }
+
+    private static func attach(_ backing: CInt, named file: FilePath) throws -> (LoopDevice, CInt) {
+        let control = open(controlPath, O_RDWR | O_CLOEXEC)
+        guard control >= 0 else { throw LoopDeviceError.noControl(Errno(rawValue: errno)) }
+        defer { close(control) }
+        var isDirect: CInt = 1
+        for _ in 0..<attempts {
+            let number = mobyfs_loop_free_number(control)
+            guard number >= 0 else { throw SystemCallError("LOOP_CTL_GET_FREE", Errno(rawValue: -number)) }
+            let device = LoopDevice(number: number)
+            guard let descriptor = try device.openIfThere() else { continue }
+            switch mobyfs_loop_configure(descriptor, backing, isDirect) {
+            case 0: return (device, descriptor)
+            case EBUSY, EAGAIN, ENXIO: close(descriptor)
+            case EINVAL where isDirect != 0:
+                // File systems without direct I/O; newer kernels do without by themselves.
+                close(descriptor)
+                isDirect = 0
+            case let reason:
+                close(descriptor)
+                throw SystemCallError("LOOP_CONFIGURE '\(device.path)' with '\(file)'", Errno(rawValue: reason))
+            }
+        }
+        throw SystemCallError("LOOP_CTL_GET_FREE", .resourceTemporarilyUnavailable)
+    }
+
+    /// Takes over the size that the file has now.
+    package func refreshSize() throws {
+        let descriptor = try check(open(path.string, O_RDWR | O_CLOEXEC), "open '\(path)'")
+        defer { close(descriptor) }
+        try perform("LOOP_SET_CAPACITY", mobyfs_loop_refresh_size(descriptor))
+    }
+
+    private func perform(_ call: String, _ reason: CInt) throws {
+        guard reason == 0 else { throw SystemCallError("\(call) '\(path)'", Errno(rawValue: reason)) }
+    }
+}
+
+// MARK: - Nodes
+
+extension LoopDevice {
+    private static let controlPath = "/dev/loop-control"
+
+    /// Why there can be no loop devices here, and what to do; nil if there can.
+    package static var obstacle: String? {
+        let control = open(controlPath, O_RDWR | O_CLOEXEC)
+        guard control >= 0 else { return LoopDeviceError.noControl(Errno(rawValue: errno)).description }
+        close(control)
+        return nil
+    }
+
+    /// Opens the device; nil if the kernel has just taken it away.
+    private func openIfThere() throws -> CInt? {
+        var descriptor = open(path.string, O_RDWR | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT {
+            guard try makeNode() else { return nil }
+            descriptor = open(path.string, O_RDWR | O_CLOEXEC)
+        }
+        if descriptor >= 0 { return descriptor }
+        let reason = Errno(rawValue: errno)
+        guard reason == .noSuchAddressOrDevice || reason == .operationNotSupportedByDevice else {
+            throw SystemCallError("open '\(path)'", reason)
+        }
+        return nil
+    }
+
+    /// Makes the node where /dev is not the kernel's own devtmpfs, as in a container.
+    ///
+    /// - Returns: Whether there is such a device.
+    private func makeNode() throws -> Bool {
+        // Without the file the device is gone.
+        guard let line = try? DurableFile.read(attributes.appending("dev")) else { return false }
+        let numbers = String(decoding: line, as: UTF8.self).split { $0 == ":" || $0 == "\n" }.compactMap { UInt32($0) }
+        guard numbers.count == 2 else { return false }
+        let reason = mobyfs_make_block_node(path.string, numbers[0], numbers[1])
+        guard reason == 0 || reason == EEXIST else {
+            throw LoopDeviceError.noNode(self, major: numbers[0], minor: numbers[1], Errno(rawValue: reason))
+        }
+        return true
+    }
+}
+
+/// Why there is no loop device, with what to do.
+package enum LoopDeviceError: Error, Hashable, CustomStringConvertible {
+    case noControl(Errno)
+    case noNode(LoopDevice, major: UInt32, minor: UInt32, Errno)
+    case attachedOtherwise(LoopDevice)
+
+    package var description: String {
+        switch self {
+        case .noControl(let reason):
+            "this host has no loop devices (open '/dev/loop-control': \(reason)): load the kernel's module with "
+                + "'modprobe loop', and in a container let it have the host's /dev"
+        case .noNode(let device, let major, let minor, let reason):
+            "the loop device '\(device.path)' has no node, and none can be made (mknod: \(reason)): run "
+                + "'mknod \(device.path) b \(major) \(minor)', or let the container have the host's /dev"
+        case .attachedOtherwise(let device):
+            "the file is attached to '\(device.path)' in part or read-only: detach it with 'losetup -d \(device.path)'"
+        }
+    }
+}
