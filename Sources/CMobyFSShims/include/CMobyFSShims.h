@@ -6,6 +6,7 @@
 
 #include "mobyfs_loop.h"
 #include "mobyfs_mounts.h"
+#include "mobyfs_sparse.h"
 
 /// What statx(2) tells of an open file that stat(2) does not.
 struct mobyfs_file_facts {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Logging
+import MobyFSHost
+import MobyFSVolumes
+import SystemPackage
+
+extension ImageVolume {
+    private static let fileSystemKey = "image.fs"
+
+    /// Makes the image, or takes up the one that an earlier volume left.
+    ///
+    /// - Returns: What the record keeps of it.
+    func create() async throws -> [String: String] {
+        guard let size = volume.options.size else { throw VolumeError(.invalidArgument, "option 'size' is missing") }
+        do {
+            if await BlockingWork.run({ image.isThere }) { try await adopt(size) } else { try await make(size) }
+        } catch {
+            throw failure("create", error)
+        }
+        return [Self.fileSystemKey: fileSystem.rawValue, "image.sparse": "\(isSparse)"]
+    }
+
+    /// The size of the image of a volume: no more than was asked for, and whole blocks.
+    func imageBytes(_ size: ByteSize) -> UInt64 {
+        size.bytes - size.bytes % ImageFileSystem.blockBytes
+    }
+
+    private func make(_ size: ByteSize) async throws {
+        do {
+            try await BlockingWork.run {
+                try image.create(bytes: imageBytes(size), isAllocated: !isSparse, until: deadline)
+            }
+            try await fileSystem.maker.run(
+                fileSystem.makeArguments(image.path, isSparse: isSparse), until: deadline)
+            // Mounting it once shows that this kernel takes what this mkfs makes.
+            try await BlockingWork.run {
+                _ = try mountIfNeeded()
+                try populate()
+                try unmount()
+                if !isSparse { try image.fillHoles() }
+                try image.sync()
+            }
+        } catch {
+            await BlockingWork.run { discard() }
+            throw error
+        }
+    }
+
+    private func populate() throws {
+        // Containers in a user namespace need to pass through to the data, and to see nothing else.
+        try check(chmod(mountpoint.path.string, 0o711), "chmod '\(mountpoint.path)'")
+        try Directories.create(data, mode: 0o755)
+        try RootAttributes.apply(volume.options, to: data)
+    }
+
+    private func discard() {
+        do {
+            try unmount()
+            if image.isThere { try Files.unlink(image.path) }
+        } catch {
+            logger.warning("a half-made image stays for now", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Makes an image that was kept as large as is asked for now; all else must be as it was.
+    private func adopt(_ size: ByteSize) async throws {
+        let bytes = try await BlockingWork.run { try image.bytes }
+        let kept = ["image.fs": fileSystem.rawValue, "image.sparse": "\(isSparse)"]
+        guard kept == volume.state, bytes <= imageBytes(size) else {
+            let state = volume.state
+            throw VolumeError(
+                .alreadyExists,
+                "the data of an earlier volume '\(name)' was kept, with size=\(ByteSize(bytes: bytes).normal)"
+                    + ", fs=\(state["image.fs"] ?? "?"), sparse=\(state["image.sparse"] ?? "?"): ask for just that")
+        }
+        try await resize(to: size)
+    }
+}

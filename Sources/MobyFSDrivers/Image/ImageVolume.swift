@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Logging
+import MobyFSHost
+import MobyFSVolumes
+import SystemPackage
+
+/// One volume with its files, for one call.
+struct ImageVolume: Sendable {
+    /// What is handed out, in the image's file system: its root has `lost+found`, and would not be empty.
+    static let dataName = "data"
+
+    let volume: Volume
+    let fileSystem: ImageFileSystem
+    let isSparse: Bool
+    let image: SparseFile
+    /// Where the file system is mounted.
+    let mountpoint: Mountpoint
+    /// There while the size is being changed.
+    let marker: FilePath
+    /// A smaller image that is being made.
+    let draft: SparseFile
+    let deadline: ContinuousClock.Instant
+    let logger: Logger
+
+    init(_ volume: Volume, _ context: DriverContext) {
+        self.volume = volume
+        fileSystem = ImageFileSystem(volume.options)
+        isSparse = volume.options["sparse"] != "false"
+        image = SparseFile(context.root.appending("image"))
+        mountpoint = Mountpoint(context.mounts)
+        marker = context.root.appending("resizing")
+        draft = SparseFile(context.root.appending("image.new"))
+        deadline = context.deadline
+        logger = context.logger
+    }
+
+    var name: VolumeName { volume.name }
+    var data: FilePath { mountpoint.path.appending(Self.dataName) }
+    var repair: String { fileSystem.repair(of: image.path) }
+}
+
+// MARK: - Mounting
+
+extension ImageVolume {
+    /// Makes sure that the image's file system is mounted, and can be written.
+    func mount() async throws {
+        do {
+            let device = try await BlockingWork.run { try mountIfNeeded() }
+            await finishResize(on: device)
+            try await BlockingWork.run {
+                try requireWritable()
+                guard Directories.isRealDirectory(data) else {
+                    throw VolumeError(
+                        .unavailable,
+                        "volume '\(name)' cannot be mounted: there is no folder '\(Self.dataName)' in its image "
+                            + "'\(image.path)'; restore it")
+                }
+                try RootAttributes.apply(volume.options, to: data)
+            }
+        } catch {
+            throw explained(error) ?? failure("mount", error)
+        }
+    }
+
+    /// The device that the volume is mounted from; nil if it is not mounted. Blocks.
+    func mountedDevice() throws -> LoopDevice? {
+        guard let entry = try Mounts.entry(at: mountpoint.path) else { return nil }
+        // The mount table has names, which say nothing about the file that is behind the device now.
+        if let device = LoopDevice(path: FilePath(entry.source)), try device.status()?.file == FileID(of: image.path) {
+            return device
+        }
+        throw VolumeError(
+            .unavailable,
+            "volume '\(name)' cannot be mounted: '\(entry.source)' is mounted at '\(mountpoint.path)' and is not its "
+                + "image; stop the containers that use it and run 'umount \(mountpoint.path)'")
+    }
+
+    /// Mounts the image unless it is mounted. Blocks.
+    func mountIfNeeded() throws -> LoopDevice {
+        guard image.isThere else {
+            throw VolumeError(
+                .unavailable, "volume '\(name)' cannot be mounted: its image '\(image.path)' is gone; restore it")
+        }
+        if let device = try mountedDevice() { return device }
+        try mountpoint.prepare()
+        do {
+            return try LoopDevice.withAttached(image.path) { device in
+                if !isSparse { try reserveSpace(on: device) }
+                try Mounts.mount(
+                    type: fileSystem.rawValue, source: device.path.string, at: mountpoint.path,
+                    options: fileSystem.mountOptions(isSparse: isSparse))
+                do {
+                    // btrfs can take another disk with the same UUID for this one.
+                    guard try mountedDevice() == device else { throw SystemCallError("mount", .invalidArgument) }
+                } catch {
+                    try Mounts.unmount(mountpoint.path)
+                    throw error
+                }
+                return device
+            }
+        } catch {
+            removeMountpoint()
+            throw error
+        }
+    }
+
+    /// Sees to it that writing to an image that has all its blocks never needs space of the pool. Blocks.
+    private func reserveSpace(on device: LoopDevice) throws {
+        do {
+            // Whoever runs fstrim(8) on all that is mounted would give the blocks away.
+            try device.refuseDiscards()
+            // The kernel itself does, where it wants a range to be zero.
+            try image.fillHoles()
+        } catch {
+            logger.warning(
+                "space that was reserved for a volume may be taken by others", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Throws unless the file system takes changes.
+    ///
+    /// What it does after an error is not to be seen in its flags; that it refuses to set a time is.
+    private func requireWritable() throws {
+        let descriptor = try check(
+            open(mountpoint.path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(mountpoint.path)'")
+        defer { close(descriptor) }
+        do {
+            try check(futimens(descriptor, nil), "change '\(mountpoint.path)'")
+        } catch {
+            throw VolumeError(
+                .unavailable,
+                "volume '\(name)' cannot be written since its file system had an error, as 'dmesg' says: make sure that "
+                    + "the pool is not full, stop all containers that use the volume, run \"\(repair)\", and start "
+                    + "them again", cause: error)
+        }
+    }
+
+    /// Unmounts; fine if nothing is mounted. Blocks.
+    func unmount() throws {
+        do {
+            // What is mounted here is this volume's or of no use; there may be one on top of another.
+            while try Mounts.entry(at: mountpoint.path) != nil { try Mounts.unmount(mountpoint.path) }
+            try mountpoint.remove()
+        } catch let error as SystemCallError where error.errno == .resourceBusy {
+            throw VolumeError(.inUse, "volume '\(name)' is in use and stays mounted", cause: error)
+        } catch {
+            throw failure("unmount", error)
+        }
+    }
+
+    private func removeMountpoint() {
+        do {
+            try mountpoint.remove()
+        } catch {
+            logger.debug("a mountpoint stays", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+// MARK: - Errors
+
+extension ImageVolume {
+    /// Says which volume it is about, unless the error does.
+    func failure(_ verb: String, _ error: any Error) -> VolumeError {
+        if let error = error as? VolumeError { return error }
+        let isMissing = (error as? HelperError)?.reason == .missing
+        return VolumeError(isMissing ? .unavailable : .io, "cannot \(verb) volume '\(name)'", cause: error)
+    }
+
+    /// Says what can be done about an image that the kernel does not mount; nil if that is not what is wrong.
+    func explained(_ error: any Error) -> VolumeError? {
+        guard let error = error as? MountError else { return nil }
+        switch error.errno {
+        case .resourceBusy:
+            return VolumeError(
+                .inUse, "volume '\(name)' cannot be mounted: some program is at work on its image '\(image.path)'",
+                cause: error)
+        case .invalidArgument, .ioError, Errno(rawValue: EUCLEAN), .badMessage, .noData:
+            return VolumeError(
+                .io,
+                "volume '\(name)' cannot be mounted, for its file system seems to be damaged: make sure that the pool "
+                    + "is not full, save a copy of '\(image.path)', and run \"\(repair)\"", cause: error)
+        default: return nil
+        }
+    }
+}
