@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "mobyfs_loop.h"
+#include "mobyfs_btrfs.h"
 #include "mobyfs_mounts.h"
 #include "mobyfs_sparse.h"
 
