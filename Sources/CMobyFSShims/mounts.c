@@ -18,8 +18,10 @@
 #define SYS_fsopen 430
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
+#define SYS_fspick 433
 #endif
 enum { OPEN_CLOEXEC = 1, MOUNT_CLOEXEC = 1, SET_FLAG = 0, SET_STRING = 1, CMD_CREATE = 6, FROM_EMPTY_PATH = 4 };
+enum { PICK_CLOEXEC = 1, PICK_NO_FOLLOW = 2, PICK_NO_AUTOMOUNT = 4, CMD_RECONFIGURE = 7 };
 
 static int answer(long result) { return result < 0 ? -errno : (int)result; }
 
@@ -35,6 +37,14 @@ int mobyfs_fsmount(int fd, uint32_t attributes) { return answer(syscall(SYS_fsmo
 
 int mobyfs_move_mount(int fd, const char *path) {
     return answer(syscall(SYS_move_mount, fd, "", AT_FDCWD, path, FROM_EMPTY_PATH));
+}
+
+int mobyfs_fspick(const char *path) {
+    return answer(syscall(SYS_fspick, AT_FDCWD, path, PICK_CLOEXEC | PICK_NO_FOLLOW | PICK_NO_AUTOMOUNT));
+}
+
+int mobyfs_fsconfig_reconfigure(int fd) {
+    return answer(syscall(SYS_fsconfig, fd, CMD_RECONFIGURE, NULL, NULL, 0));
 }
 
 int mobyfs_knows_filesystem(const char *type) {

@@ -29,6 +29,16 @@ struct FileSystemContext: ~Copyable {
         if let source { try set("source", source) }
     }
 
+    /// Begins a change to the file system that is mounted at a path.
+    init(changing path: FilePath, type: String) throws {
+        self.type = type
+        source = path.string
+        descriptor = mobyfs_fspick(path.string)
+        guard descriptor >= 0 else {
+            throw MountError(type: type, source: source, path: path, errno: Errno(rawValue: -descriptor))
+        }
+    }
+
     deinit {
         if descriptor >= 0 { close(descriptor) }
     }
@@ -50,6 +60,11 @@ struct FileSystemContext: ~Copyable {
         try check(mount, path)
         defer { close(mount) }
         try check(mobyfs_move_mount(mount, path.string), path)
+    }
+
+    /// Makes the change.
+    consuming func reconfigure(at path: FilePath) throws {
+        try check(mobyfs_fsconfig_reconfigure(descriptor), path)
     }
 
     private borrowing func check(_ result: CInt, _ path: FilePath) throws {

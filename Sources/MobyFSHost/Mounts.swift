@@ -43,6 +43,21 @@ package enum Mounts {
         try set(flags.propagation, of: path, type: type, source: source)
     }
 
+    /// Changes options of a file system that is mounted.
+    ///
+    /// Those of the mount, such as `nosuid`, stay as they are. Blocks.
+    ///
+    /// - Parameters:
+    ///   - path: The mountpoint.
+    ///   - type: What is mounted there, for messages.
+    ///   - options: What to change.
+    /// - Throws: ``MountError``; nothing is changed.
+    package static func reconfigure(_ path: FilePath, type: String, options: [Option]) throws {
+        let context = try FileSystemContext(changing: path, type: type)
+        for option in options { try context.set(option.key, option.value) }
+        try context.reconfigure(at: path)
+    }
+
     /// Whether the kernel has a type of file system, be it in a module that is not loaded yet.
     ///
     /// Blocks.

@@ -21,6 +21,13 @@ int mobyfs_fsmount(int fd, uint32_t attributes);
 /// move_mount(2): puts the mount at a path; a symbolic link at its end is not followed.
 int mobyfs_move_mount(int fd, const char *path);
 
+/// fspick(2): the beginning of a change to the file system that is mounted at a path; a symbolic link at its end is
+/// not followed.
+int mobyfs_fspick(const char *path);
+
+/// fsconfig(2) with FSCONFIG_CMD_RECONFIGURE: changes the file system's own options, and not this mount's.
+int mobyfs_fsconfig_reconfigure(int fd);
+
 /// Whether fsopen(2) takes this type; it may load the kernel module for it. Returns 0, or an error number.
 int mobyfs_knows_filesystem(const char *type);
 
