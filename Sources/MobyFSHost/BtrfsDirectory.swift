@@ -13,18 +13,15 @@ package struct BtrfsSubvolume: Hashable, Sendable {
     package let isReadOnly: Bool
     /// Its UUID in hexadecimal digits, never used again at all.
     package let uuid: String
-    /// The UUIDs of what it is a snapshot or a received copy of.
-    package let origins: Set<String>
+    let origin: BtrfsOrigin
 
     fileprivate init(_ facts: mobyfs_btrfs_subvolume) {
         id = facts.id
         created = facts.created
         isReadOnly = facts.is_read_only != 0
-        func text(_ bytes: some Any) -> String {
-            withUnsafeBytes(of: bytes) { $0.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
-        }
-        uuid = text(facts.uuid)
-        origins = Set([text(facts.parent_uuid), text(facts.received_uuid)].filter { $0.contains { $0 != "0" } })
+        func bytes(_ tuple: some Any) -> [UInt8] { withUnsafeBytes(of: tuple) { Array($0) } }
+        uuid = BtrfsOrigin.text(bytes(facts.uuid))
+        origin = BtrfsOrigin(parent: bytes(facts.parent_uuid), received: bytes(facts.received_uuid))
     }
 }
 

@@ -35,14 +35,14 @@ package struct BtrfsQuotaStatus: Hashable, Sendable {
     package let isSimple: Bool
     /// Whether the counts are out of step until a rescan is through.
     package let isInconsistent: Bool
-    /// Since which transaction simple quotas count.
+    /// The first transaction that simple quotas count.
     fileprivate let since: UInt64
 
     /// Whether all that a subvolume holds has been counted.
     ///
     /// Simple quotas never count what was written before they were switched on.
     package func counts(_ subvolume: BtrfsSubvolume) -> Bool {
-        !isSimple || subvolume.created > since
+        !isSimple || subvolume.created >= since
     }
 }
 
@@ -65,6 +65,7 @@ extension BtrfsDirectory {
     /// refers to each extent that changed, which is slow where there are many snapshots.
     ///
     /// - Parameter countingAll: Whether what is there already must count.
+    /// - Throws: ``SystemCallError``.
     package func enableQuota(countingAll: Bool) throws {
         let action = "switch on quotas for the file system of '\(path)'"
         if !countingAll {

@@ -65,9 +65,12 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         for reference in try top.items(of: subvolume, .rootReference, in: BtrfsTree.roots) ?? [] {
             // struct btrfs_root_ref: dirid, sequence, name_len, name.
             let place = reference.number(at: 0)
-            guard let steps = try steps(from: directory, to: place, in: subvolume, elsewhere: &elsewhere) else { continue }
+            guard let steps = try steps(from: directory, to: place, in: subvolume, elsewhere: &elsewhere) else {
+                continue
+            }
             found.append(
-                Found(id: reference.offset, parent: parent, steps: steps, name: Self.terminated(reference.name(at: 16))))
+                Found(id: reference.offset, parent: parent, steps: steps, name: Self.terminated(reference.name(at: 16)))
+            )
         }
     }
 
@@ -173,7 +176,8 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
     private func readJournal() throws -> Set<UInt64> {
         do {
             let bytes = try DurableFile.read(journal)
-            return Set(bytes.split(separator: UInt8(ascii: "\n")).compactMap { UInt64(String(decoding: $0, as: UTF8.self)) })
+            return Set(
+                bytes.split(separator: UInt8(ascii: "\n")).compactMap { UInt64(String(decoding: $0, as: UTF8.self)) })
         } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
             return []
         }
@@ -189,7 +193,8 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
             if left.isEmpty { return }
             guard ContinuousClock.now < deadline else {
                 throw SystemCallError(
-                    "remove quota groups of '\(top.path)', whose subvolumes the kernel still clears away", .resourceBusy)
+                    "remove quota groups of '\(top.path)', whose subvolumes the kernel still clears away", .resourceBusy
+                )
             }
             usleep(pause)
             pause = min(2 * pause, 500_000)

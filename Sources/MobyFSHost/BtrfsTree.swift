@@ -9,6 +9,8 @@ enum BtrfsTree {
     /// The tree of all trees.
     static let roots: UInt64 = 1
     static let quotas: UInt64 = 8
+    /// Which subvolume has which UUID.
+    static let uuids: UInt64 = 9
     /// The inode of each subvolume's root directory.
     static let rootInode: UInt64 = 256
 
@@ -20,6 +22,7 @@ enum BtrfsTree {
         case quotaUsage = 242
         case quotaLimit = 244
         case quotaRelation = 246
+        case uuid = 251
     }
 }
 
@@ -39,7 +42,7 @@ struct BtrfsItem {
         return Array(bytes(at: place + 2, count: length.count == 2 ? Int(length[0]) | Int(length[1]) << 8 : 0))
     }
 
-    private func bytes(at place: Int, count: Int) -> [UInt8] {
+    func bytes(at place: Int, count: Int) -> [UInt8] {
         place + count <= content.count ? Array(content[place..<(place + count)]) : []
     }
 }
