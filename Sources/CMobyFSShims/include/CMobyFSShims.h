@@ -8,6 +8,7 @@
 #include "mobyfs_btrfs.h"
 #include "mobyfs_mounts.h"
 #include "mobyfs_sparse.h"
+#include "mobyfs_quota.h"
 
 /// What statx(2) tells of an open file that stat(2) does not.
 struct mobyfs_file_facts {
