@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Logging
 import MobyFSHost
 package import MobyFSVolumes
 package import SystemPackage
@@ -89,6 +90,11 @@ package struct DirectoryDriver: VolumeDriver {
         volume.options["mountpoint"] == nil
     }
 
+    package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport {
+        let path = options["mountpoint"].map { FilePath($0) } ?? pool
+        return ProjectQuotaSupport.reasonAgainst(path).map { .unsupported($0) } ?? .enforced
+    }
+
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
         let path = mountpoint(of: volume, in: context)
         let isInside = keepsDataInside(volume)
@@ -98,35 +104,50 @@ package struct DirectoryDriver: VolumeDriver {
             do {
                 // In the pool the manager syncs it together with the record.
                 created = try Directories.create(path, mode: 0o755, isDurable: !isInside)
-                try Self.setAttributes(volume, of: path)
-                return isInside ? [:] : try FileSystemIdentity(of: path).state
+                try RootAttributes.apply(volume.options, to: path)
+                let place = isInside ? [:] : try FileSystemIdentity(of: path).state
+                return try place.merging(DirectoryQuota(volume, at: path, in: context).begin()) { place, _ in place }
             } catch {
                 for directory in created.reversed() { Directories.removeIfEmpty(directory) }
+                if let error = error as? VolumeError { throw error }
                 throw VolumeError(.io, "cannot create volume '\(volume.name)'", cause: error)
             }
         }
     }
 
-    /// Does nothing: what is outside the pool is the user's, and stays.
+    /// Lifts the limit of a directory outside the pool; the directory is the user's, and stays.
     ///
-    /// A directory that ``create(_:in:)`` made for a volume
+    /// One that ``create(_:in:)`` made for a volume
     /// that did not come to be is empty, but so may be one that was there before.
-    package func remove(_ volume: Volume, in context: DriverContext) async throws {}
+    package func remove(_ volume: Volume, in context: DriverContext) async throws {
+        guard !keepsDataInside(volume) else { return }
+        let path = mountpoint(of: volume, in: context)
+        await BlockingWork.run {
+            do {
+                if let expected = FileSystemIdentity(state: volume.state) {
+                    try Self.require(expected, of: path, for: volume)
+                }
+                try DirectoryQuota(volume, at: path, in: context).end()
+            } catch {
+                // The disk may be gone, and the volume with it.
+                context.logger.debug("a directory may keep its limit", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    package func purge(_ directory: FilePath) throws {
+        try DirectoryQuota.release(directory.appending("data"), recordedIn: directory.appending("record.json"))
+    }
 
     package func mount(_ volume: Volume, in context: DriverContext) async throws {
         let path = mountpoint(of: volume, in: context)
         try await BlockingWork.run {
-            if let expected = FileSystemIdentity(state: volume.state) {
-                try Self.require(expected, of: path, for: volume)
-            }
-            guard Directories.isDirectory(path) == true else {
-                throw VolumeError(
-                    .unavailable,
-                    "volume '\(volume.name)' cannot be mounted: its directory '\(path)' is gone; restore it")
-            }
+            try Self.requirePresence(of: path, for: volume)
             do {
-                // Image seeding may have given an empty volume the image's owner in place of the one asked for.
-                try Self.setAttributes(volume, of: path)
+                try RootAttributes.apply(volume.options, to: path)
+                try DirectoryQuota(volume, at: path, in: context).verify()
+            } catch let error as VolumeError {
+                throw error
             } catch {
                 throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
             }
@@ -135,10 +156,13 @@ package struct DirectoryDriver: VolumeDriver {
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
 
-    private static func setAttributes(_ volume: Volume, of path: FilePath) throws {
-        let options = volume.options
-        guard options.owner != nil || options.group != nil || options.mode != nil else { return }
-        try Directories.set(owner: options.owner, group: options.group, mode: options.mode, of: path)
+    /// Throws unless the volume's directory is there, on the disk that it was created on.
+    private static func requirePresence(of path: FilePath, for volume: Volume) throws {
+        if let expected = FileSystemIdentity(state: volume.state) { try require(expected, of: path, for: volume) }
+        guard Directories.isDirectory(path) == true else {
+            throw VolumeError(
+                .unavailable, "volume '\(volume.name)' cannot be mounted: its directory '\(path)' is gone; restore it")
+        }
     }
 
     /// Throws unless the disk that was there when the volume was created is there now.
@@ -154,6 +178,25 @@ package struct DirectoryDriver: VolumeDriver {
             "volume '\(volume.name)' cannot be mounted: '\(path)' was created on \(expected) and is on \(found) now; "
                 + "mount the file system that belongs there, or remove the volume and create it again, which keeps its data"
         )
+    }
+}
+
+extension DirectoryDriver: ResizableDriver {
+    package func resize(
+        _ volume: Volume, to size: ByteSize, in context: DriverContext
+    ) async throws -> [String: String] {
+        let path = mountpoint(of: volume, in: context)
+        return try await BlockingWork.run {
+            try Self.requirePresence(of: path, for: volume)
+            do {
+                let quota = try DirectoryQuota(volume, at: path, in: context).resize(to: size)
+                return volume.state.merging(quota) { _, quota in quota }
+            } catch let error as VolumeError {
+                throw error
+            } catch {
+                throw VolumeError(.io, "volume '\(volume.name)' cannot be resized", cause: error)
+            }
+        }
     }
 }
 
