@@ -25,16 +25,28 @@ extension PluginDiscovery {
         }
     }
 
-    /// Every name that some engine lists, and those of sockets that can only be used by their name.
+    /// Every name that some engine lists, and those that no engine lists but finds when they are used.
     ///
-    /// Old engines also list the sockets of managed plugins, which are in folders named by an ID. They are left out.
+    /// A file in a folder can be used as `FOLDER/NAME`; that old engines list it as `NAME` is left out. They also list
+    /// the sockets of managed plugins, which are in folders named by an ID; so are these.
     public var names: [String] {
-        let scans = scan(as: .v25).names + everything().filter { !$0.isOfManagedPlugin }.map(\.stem)
+        let scans = scan(as: .v25).names + everything().filter { !$0.isOfManagedPlugin }.map(usableName)
         // Engines do not list a symbolic link to a socket.
         let links = ((try? DirectoryEntry.list(directories.sockets)) ?? [])  // what cannot be read has no names
             .filter { $0.kind == S_IFLNK && $0.suffix == ".sock" }
             .filter { DirectoryEntry.kind(of: $0.path, followingLinks: true) == S_IFSOCK }
         return Set(scans + links.map(\.stem)).sorted()
+    }
+
+    /// The name by which a file in a folder can be used, if it can; the name that old engines list otherwise.
+    private func usableName(_ entry: DirectoryEntry) -> String {
+        guard let root = directories.all.first(where: { entry.path.hasPrefix("\($0)/") }) else { return entry.stem }
+        let path = String(entry.path.dropFirst(root.count + 1).dropLast(entry.suffix.count))
+        // What is no name, or finds another file, is no use.
+        guard path.contains("/"), (try? lookUp(path))?.taken?.path == entry.path,
+            (try? lookUp(entry.stem))?.taken?.path != entry.path
+        else { return entry.stem }
+        return path
     }
 
     // MARK: 18.03 and later

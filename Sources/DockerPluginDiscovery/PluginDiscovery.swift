@@ -23,10 +23,7 @@ public struct PluginDiscovery: Hashable, Sendable {
     /// - Returns: Every file that might be meant, and which one counts.
     /// - Throws: ``PluginDiscoveryError`` if that cannot be the name of a plugin.
     public func lookUp(_ name: String) throws(PluginDiscoveryError) -> PluginLookup {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.contains(where: { ["", ".", ".."].contains($0) }), !name.unicodeScalars.contains("\0") else {
-            throw PluginDiscoveryError(isMissing: true, "'\(name)' is no name for a plugin")
-        }
+        try Self.requireName(name)
         var candidates: [PluginCandidate] = []
         var isTaken = false
         for (path, form) in places(of: name) {
@@ -37,6 +34,14 @@ public struct PluginDiscovery: Hashable, Sendable {
             candidates.append(PluginCandidate(path: path, form: form, verdict: verdict, name: name))
         }
         return PluginLookup(name: name, candidates: candidates, directories: directories)
+    }
+
+    /// Makes sure that engines would look for a name in their folders and nowhere else.
+    static func requireName(_ name: String) throws(PluginDiscoveryError) {
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard !parts.contains(where: { ["", ".", ".."].contains($0) }), !name.unicodeScalars.contains("\0") else {
+            throw PluginDiscoveryError(isMissing: true, "'\(name)' is no name for a plugin")
+        }
     }
 
     /// The paths for a name, in the order in which engines try them.
@@ -64,12 +69,16 @@ public struct PluginDiscovery: Hashable, Sendable {
     public func strays(of name: String) -> [String] {
         let folders =
             [(directories.sockets, [".sock"])] + directories.specs.map { directory in (directory, [".spec", ".json"]) }
+        // In front of a slash is a folder.
+        let slash = name.lastIndex(of: "/")
+        let middle = slash.map { "/\(name[..<$0])" } ?? ""
+        let base = slash.map { name[name.index(after: $0)...].lowercased() } ?? name.lowercased()
         return folders.flatMap { directory, suffixes in
-            [directory, "\(directory)/\(name)"].flatMap { folder in
+            ["\(directory)\(middle)", "\(directory)/\(name)"].flatMap { folder in
                 // What cannot be read has nothing to tell.
                 ((try? DirectoryEntry.list(folder)) ?? [])
                     .filter { $0.kind != S_IFDIR && !suffixes.contains($0.suffix) }
-                    .filter { [$0.stem.lowercased(), $0.name.lowercased()].contains(name.lowercased()) }
+                    .filter { [$0.stem.lowercased(), $0.name.lowercased()].contains(base) }
                     .map(\.path)
             }
         }

@@ -27,6 +27,8 @@ public struct SpecFile: Hashable, Sendable {
     private static let attribute = "user.mobyfs.spec"
 
     /// The plugin's name, which is the name that `docker volume create -d` takes.
+    ///
+    /// In front of a `/` is a folder, as engines look for it: it is made for the file, and removed after the last one.
     public let name: String
     /// The folder.
     public let directory: String
@@ -68,6 +70,11 @@ public struct SpecFile: Hashable, Sendable {
     /// - Throws: ``SpecFileError`` if a file is there that is somebody else's, or the kernel refuses.
     @discardableResult
     public func write(_ endpoint: PluginEndpoint, replacingOthers: Bool = false) throws -> Form {
+        do throws(PluginDiscoveryError) {
+            try PluginDiscovery.requireName(name)
+        } catch {
+            throw SpecFileError("\(error)")
+        }
         let form = Form(for: endpoint)
         let new = Self.render(endpoint, name: name)
         // A .json is read only where there is no .spec; a .spec in the way would be taken instead.
@@ -162,7 +169,6 @@ extension SpecFile {
 
 extension SpecFile {
     private func replace(_ form: Form, with content: [UInt8]) throws {
-        try makeDirectory(directory)
         // Engines before 18.03 take every file in that directory for a plugin, even a temporary one.
         let parent = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
         do {
@@ -174,13 +180,29 @@ extension SpecFile {
     }
 
     private func replace(_ form: Form, with content: [UInt8], writtenIn folder: String) throws {
-        let temporary = "\(folder)/.\(name).\(form.rawValue).\(UInt32.random(in: 0 ... .max))"
+        try makeDirectory(directory)
+        let flat = String(name.map { $0 == "/" ? "+" : $0 })
+        let temporary = "\(folder)/.\(flat).\(form.rawValue).\(UInt32.random(in: 0 ... .max))"
         try create(temporary, content: content)
-        guard rename(temporary, path(form)) == 0 else {
-            let reason = errno
+        do {
+            try move(temporary, to: path(form))
+        } catch {
             unlink(temporary)
-            throw SpecFileError("rename '\(temporary)' to '\(path(form))'", reason)
+            throw error
         }
+    }
+
+    /// Moves a file into its folder, which is made where the name has one.
+    private func move(_ temporary: String, to path: String) throws {
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        // Whoever removes the last file in the folder removes the folder, maybe right now.
+        for _ in 0..<16 {
+            try makeDirectory(folder)
+            if rename(temporary, path) == 0 { return }
+            let reason = errno
+            guard reason == ENOENT else { throw SpecFileError("rename '\(temporary)' to '\(path)'", reason) }
+        }
+        throw SpecFileError("rename '\(temporary)' to '\(path)'", ENOENT)
     }
 
     private func create(_ path: String, content: [UInt8]) throws {
@@ -205,8 +227,14 @@ extension SpecFile {
         chmod(path, 0o755)
     }
 
+    /// Removes a file, and the folders that the name has once nothing is in them any more.
     private func unlinkFile(_ path: String) throws {
         guard unlink(path) == 0 || errno == ENOENT else { throw SpecFileError("unlink '\(path)'", errno) }
+        var folder = path[...]
+        for _ in name.split(separator: "/").dropFirst() {
+            folder = folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)]
+            guard rmdir(String(folder)) == 0 else { return }
+        }
     }
 }
 

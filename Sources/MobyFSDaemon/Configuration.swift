@@ -93,9 +93,11 @@ package struct Configuration: Hashable, Sendable {
         tls = try TLSConfiguration(values.compactMapValues { $0.isEmpty ? nil : $0 })
         let isInsecure = try read(.insecure, "true or false") { Self.truth($0) } ?? false
         if tls == nil, !isInsecure, let open = listen.first(where: { !$0.isLocal }) {
+            let certificates: [Setting] = [.tlsCertificate, .tlsKey, .tlsAuthorities]
             throw ConfigurationError(
                 "'\(open)' would let anybody who reaches it decide over every volume: give certificates "
-                    + "(--tls-cert, --tls-key, --tls-ca; 'mobyfs tls create' makes them), or --insecure if the network "
+                    + "(--tls-cert, --tls-key and --tls-ca, or \(certificates.map(\.rawValue).joined(separator: ", ")); "
+                    + "'mobyfs tls create' makes them), or --insecure (\(Setting.insecure.rawValue)=true) if the network "
                     + "itself keeps others out")
         }
         let names = values[.names] ?? ""
@@ -106,8 +108,13 @@ package struct Configuration: Hashable, Sendable {
         }
         logLevel = try read(.logLevel, "one of \(Self.levels)") { Logger.Level(rawValue: $0.lowercased()) } ?? .info
         // Each is bound at the same time as the others: the later would take the socket of the earlier away.
-        let sockets = self.names.map { ListenAddress.unix(runtimeDirectory.appending("\($0.name).sock")) }
+        let sockets = self.names.map { ListenAddress.unix(socket(of: $0)) }
         let addresses = listen.filter { !$0.isAnyPort } + sockets
+        guard !addresses.contains(.unix(controlSocket)) else {
+            throw ConfigurationError(
+                "'\(controlSocket)' is where 'mobyfs volume' and 'mobyfs driver' call the daemon: choose another "
+                    + (sockets.contains(.unix(controlSocket)) ? "name" : "address"))
+        }
         if let twice = addresses.enumerated().first(where: { addresses[..<$0.offset].contains($0.element) })?.element {
             throw ConfigurationError(
                 "'\(twice)' would be served twice: give each address once"
@@ -143,6 +150,14 @@ package struct Configuration: Hashable, Sendable {
 
     /// The directories that are the daemon's own business: no volume is to be in one of them.
     var ownDirectories: [FilePath] { [dataDirectory, runtimeDirectory, specDirectory] }
+
+    /// Where the command line calls the daemon.
+    package var controlSocket: FilePath { runtimeDirectory.appending("control.sock") }
+
+    /// Where a further name is served, unless systemd passes a socket for it.
+    func socket(of name: ServedName) -> FilePath {
+        runtimeDirectory.appending("\(name.fileName).sock")
+    }
 
     /// What has changed since an earlier configuration: `MOBYFS_PORT: not set → 8080 (at the next start)`.
     package func changes(since old: Configuration) -> [String] {

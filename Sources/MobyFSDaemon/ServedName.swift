@@ -5,14 +5,24 @@ import MobyFSVolumes
 
 /// One more name that engines know the daemon by, with options that its volumes get unless asked otherwise.
 ///
-/// Written `NAME` or `NAME: OPTION=VALUE OPTION=VALUE`; several are separated by `;`. A value with spaces stands in
-/// double quotes, where `\` takes the next character as it is.
+/// Written `NAME` or `NAME: OPTION=VALUE OPTION=VALUE`; several are separated by `;`. The colon before options is the
+/// one that a space, a `;` or the end follows: those in `vieux/sshfs:latest` are the name's own. A value with spaces
+/// stands in double quotes, where `\` takes the next character as it is.
 package struct ServedName: Hashable, Sendable {
     /// The name of the daemon's own.
     static let main = "mobyfs"
 
+    /// As `docker volume create -d` takes it, and no other way: engines look for a file of just this name.
     package let name: String
     package var defaults: [String: String]
+
+    /// The name as that of a file without its suffix, and of a socket that systemd passes, neither of which can have
+    /// all characters of the name: `vieux+sshfs@latest`.
+    ///
+    /// No name has `+` or `@`, so no two names share a file.
+    package var fileName: String {
+        String(name.map { $0 == "/" ? "+" : $0 == ":" ? "@" : $0 })
+    }
 
     /// Reads a list of names.
     ///
@@ -33,11 +43,10 @@ package struct ServedName: Hashable, Sendable {
         let first = words.first ?? ""
         let hasOptions = first.last == ":"
         name = hasOptions ? String(first.dropLast()) : first
-        do {
-            // The rule of volumes is also what the name of a file and of a driver may be.
-            _ = try VolumeName(name)
-        } catch {
-            throw ConfigurationError("'\(name)' is no name for a plugin: \(VolumeName.rule)")
+        guard Self.isName(name) else {
+            let remedy =
+                name.contains("=") ? "; options stand behind a colon and a space: 'NAME: OPTION=VALUE'" : ""
+            throw ConfigurationError("'\(name)' is no name for a plugin: \(Self.rule)\(remedy)")
         }
         guard words.count == 1 || hasOptions else {
             throw ConfigurationError("'\(words[1])' after the name '\(name)': write '\(name): OPTION=VALUE'")
@@ -48,6 +57,19 @@ package struct ServedName: Hashable, Sendable {
                 throw ConfigurationError("'\(word)' after the name '\(name)' is not OPTION=VALUE")
             }
             defaults[String(word[..<equals])] = String(word[word.index(after: equals)...])
+        }
+    }
+
+    private static let rule =
+        "words of letters, digits, '_', '.' or '-' (ASCII) that begin with a letter or a digit, with '/' between, each "
+        + "with a ':' and one more such word behind it where wanted, such as 'sshfs' or 'vieux/sshfs:latest'"
+
+    /// Whether this may be the path of a file and the name of a driver.
+    private static func isName(_ text: String) -> Bool {
+        text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
+            let words = part.split(separator: ":", omittingEmptySubsequences: false)
+            // The rule for volumes has all that matters for files, too.
+            return words.count <= 2 && words.allSatisfy { (try? VolumeName(String($0))) != nil }
         }
     }
 }

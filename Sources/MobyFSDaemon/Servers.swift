@@ -48,9 +48,9 @@ struct Servers: Sendable {
     }
 
     private func server(for name: ServedName) throws -> PluginServer {
-        var listeners = listeningSockets { $0.name == name.name }
+        var listeners = listeningSockets { $0.name == name.fileName }
         let isPassed = !listeners.isEmpty
-        if !isPassed { listeners = [try listener(.unix(ownSocket(of: name)))] }
+        if !isPassed { listeners = [try listener(.unix(configuration.socket(of: name)))] }
         let file = SpecFile(name: name.name, directory: configuration.specDirectory.string)
         return server(
             listeners, connections: connections { $0 == socket(of: name) },
@@ -88,7 +88,7 @@ struct Servers: Sendable {
 
 extension Servers {
     private func isAlias(_ socket: PassedSocket) -> Bool {
-        configuration.names.contains { $0.name == socket.name }
+        configuration.names.contains { $0.fileName == socket.name }
     }
 
     private func listeningSockets(_ isWanted: (PassedSocket) -> Bool) -> [Listener] {
@@ -122,12 +122,8 @@ extension Servers {
 
     /// The socket that a further name is served on.
     private func socket(of name: ServedName) -> String? {
-        let given = passed.first { $0.isListening && $0.name == name.name }
-        return given.map(\.path) ?? ownSocket(of: name).string
-    }
-
-    private func ownSocket(of name: ServedName) -> FilePath {
-        configuration.runtimeDirectory.appending("\(name.name).sock")
+        let given = passed.first { $0.isListening && $0.name == name.fileName }
+        return given.map(\.path) ?? configuration.socket(of: name).string
     }
 }
 

@@ -54,6 +54,54 @@ import Testing
         }
     }
 
+    @Test func makesTheFolderThatANameHasAndTakesItAwayAgain() async throws {
+        try await withTemporaryDirectory { root in
+            let plugins = root.appending("plugins")
+            let files = ["vieux/sshfs", "vieux/sshfs:latest"].map { SpecFile(name: $0, directory: plugins.string) }
+            for file in files { try file.write(socket) }
+            let text = try plugins.appending("vieux").appending("sshfs:latest.spec").text
+            #expect(text == "unix:///run/x.sock\n")
+            #expect(plugins.appending("vieux").attributes.mode == 0o755)
+            #expect(try Directories.entries(of: plugins) == ["vieux"], "old engines list every file there")
+            #expect(try Directories.entries(of: root) == ["plugins"])
+            #expect(try files[0].lookUp().taken?.path == files[0].path(.spec))
+            #expect(try files[0].remove() == ["\(plugins)/vieux/sshfs.spec"])
+            #expect(try Directories.entries(of: plugins.appending("vieux")) == ["sshfs:latest.spec"])
+            #expect(try files[1].remove(saying: socket).count == 1)
+            #expect(try Directories.entries(of: plugins).isEmpty)
+        }
+    }
+
+    /// Daemons that start and stop at the same time, with names in one folder.
+    @Test func writesIntoAFolderThatAnotherTakesAway() async throws {
+        try await withTemporaryDirectory { root in
+            try await withThrowingTaskGroup { group in
+                for name in ["a", "b", "c"] {
+                    let file = SpecFile(name: "vieux/\(name)", directory: root.appending("plugins").string)
+                    group.addTask {
+                        for _ in 0..<300 {
+                            try file.write(socket)
+                            try file.remove()
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let left = try Directories.entries(of: root.appending("plugins"))
+            #expect(left.isEmpty)
+        }
+    }
+
+    @Test(arguments: ["../x", "a//b", "/x", "x/", "a/../b"])
+    func writesNothingOutsideOfTheFolder(name: String) async throws {
+        try await withTemporaryDirectory { root in
+            let file = SpecFile(name: name, directory: root.appending("docker/plugins").string)
+            #expect(throws: SpecFileError.self) { try file.write(socket) }
+            let made = try Directories.entries(of: root)
+            #expect(made.isEmpty)
+        }
+    }
+
     @Test(arguments: SpecFile.Form.allCases)
     func leavesAFileOfSomebodyElseAlone(form: SpecFile.Form) async throws {
         try await withTemporaryDirectory { root in

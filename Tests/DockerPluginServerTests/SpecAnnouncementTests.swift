@@ -43,6 +43,21 @@ import Testing
         }
     }
 
+    /// The name of a managed plugin, for which engines look into a folder.
+    @Test func takesTheFolderOfANameAwayAtTheEnd() async throws {
+        try await withTemporaryDirectory { root in
+            let plugins = root.appending("plugins")
+            let file = SpecFile(name: "vieux/sshfs:latest", directory: plugins.string)
+            let path = FilePath(file.path(.spec))
+            try await serve(.unix(path: "\(root)/x.sock"), SpecAnnouncement(file)) {
+                let text = try path.text
+                #expect(text == "unix://\(root)/x.sock\n")
+            }
+            #expect(plugins.exists)
+            #expect(!plugins.appending("vieux").exists)
+        }
+    }
+
     @Test func namesThePortThatTheKernelChoseAndTheHostThatWasAskedFor() async throws {
         try await withTemporaryDirectory { root in
             let file = SpecFile(name: "x", directory: root.appending("plugins").string)

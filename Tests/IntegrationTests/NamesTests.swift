@@ -37,6 +37,34 @@ import Testing
         }
     }
 
+    /// Engines look for `vieux/sshfs` and `vieux/sshfs:latest` in two files of one folder.
+    @Test func namesOfManagedPluginsAreServed() async throws {
+        try await withTemporaryDirectory { root in
+            let folder = root.appending("docker/plugins/vieux")
+            let names = ["--name", "vieux/sshfs:latest: mode=0750", "--name", "vieux/sshfs"]
+            try await withDaemon(in: root, arguments: names) { daemon in
+                let socket = daemon.runtime.appending("vieux+sshfs@latest.sock")
+                #expect(try folder.appending("sshfs:latest.spec").text == "unix://\(socket)\n")
+                let other = daemon.runtime.appending("vieux+sshfs.sock")
+                #expect(try folder.appending("sshfs.spec").text == "unix://\(other)\n")
+                let created = try await call("Create", #"{"Name":"a","Opts":{}}"#, on: socket)
+                #expect(created == "{}")
+                let got = try await call("Get", #"{"Name":"a"}"#, on: socket)
+                #expect(got.contains(#""mode":"0750""#))
+                let listed = try await call("List", "{}", on: other)
+                #expect(listed == #"{"Volumes":[]}"#)
+                let place = ["--spec-dir", "\(daemon.specDirectory)"]
+                let shown = try await runToEnd(["spec", "show", "--name", "vieux/sshfs:latest"] + place)
+                #expect(shown.status == 0)
+                #expect(shown.output.contains("\(folder)/sshfs:latest.spec unix://\(socket) (written by mobyfs"))
+                let known = try await runToEnd(["plugin", "ls", "-q", "--socket-dir", "\(root)/none"] + place)
+                #expect(known.output == "mobyfs\nvieux/sshfs\nvieux/sshfs:latest\n")
+            }
+            #expect(root.appending("docker/plugins").exists)
+            #expect(!folder.exists)
+        }
+    }
+
     /// Engines hide a volume that two drivers list, and forget one that its driver denies.
     @Test func aVolumeIsListedUnderOneNameAndThereUnderAll() async throws {
         try await withTemporaryDirectory { root in

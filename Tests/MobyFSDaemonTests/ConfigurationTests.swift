@@ -53,12 +53,17 @@ import Testing
         ("MOBYFS_LISTEN=tcp://127.0.0.1:99999", "'99999' in 'tcp://127.0.0.1:99999' is not a port"),
         ("MOBYFS_LISTEN=tcp://127.0.0.1:1/prefix", "drop the path '/prefix'"),
         ("MOBYFS_LISTEN=https://127.0.0.1:1", "MOBYFS_TLS_CERT"),
-        ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "--insecure"), ("MOBYFS_LISTEN=tcp://localhost.evil:1", "--insecure"),
+        ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "--insecure (MOBYFS_INSECURE=true)"),
+        ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "MOBYFS_TLS_CERT, MOBYFS_TLS_KEY, MOBYFS_TLS_CA"),
+        ("MOBYFS_LISTEN=tcp://localhost.evil:1", "--insecure"),
         ("MOBYFS_INSECURE=perhaps", "is not true or false"), ("MOBYFS_TLS_CERT=/c", "MOBYFS_TLS_KEY is not set"),
-        ("MOBYFS_TLS_CLIENT_KEY=/c", "MOBYFS_TLS_CERT is not set"), ("MOBYFS_NAMES=a/b", "is no name for a plugin"),
+        ("MOBYFS_TLS_CLIENT_KEY=/c", "MOBYFS_TLS_CERT is not set"), ("MOBYFS_NAMES=a//b", "is no name for a plugin"),
         ("MOBYFS_NAMES=mobyfs", "the daemon's own name"), ("MOBYFS_NAMES=a;a", "given twice"),
         ("MOBYFS_NAMES=a uid=1", "write 'a: OPTION=VALUE'"), ("MOBYFS_NAMES=a: =1", "'=1' after the name 'a'"),
-        ("MOBYFS_NAMES=a: x=\"1", "has no end"),
+        ("MOBYFS_NAMES=a: x=\"1", "has no end"), ("MOBYFS_NAMES=a:b:c", "is no name for a plugin"),
+        ("MOBYFS_NAMES=a/../b", "is no name for a plugin"), ("MOBYFS_NAMES=a:mode=1", "'NAME: OPTION=VALUE'"),
+        ("MOBYFS_NAMES=control", "choose another name"),
+        ("MOBYFS_LISTEN=unix:///run/mobyfs/control.sock", "choose another address"),
     ])
     func refusesAFileThatMakesNoSense(line: String, complaint: String) async {
         let error = await #expect(throws: ConfigurationError.self) { try await configuration(file: "\n\(line)\n") }
@@ -92,6 +97,16 @@ import Testing
         #expect(names.map(\.name) == ["local-persist", "scratch"])
         #expect(names.first?.defaults.isEmpty == true)
         #expect(names.last?.defaults == ["on-remove": "trash", "mountpoint": #"/a "b"; c"#, "mode": ""])
+    }
+
+    /// Compose files have the names of managed plugins, whose colon is none before options.
+    @Test func readsNamesOfManagedPlugins() async throws {
+        let file = "MOBYFS_NAMES=vieux/sshfs:latest: type=fuse.sshfs; vieux/sshfs: ; vieux/sshfs:1; h:5000/a/b:c"
+        let names = try await configuration(file: file).names
+        #expect(names.map(\.name) == ["vieux/sshfs:latest", "vieux/sshfs", "vieux/sshfs:1", "h:5000/a/b:c"])
+        #expect(names.map(\.defaults) == [["type": "fuse.sshfs"], [:], [:], [:]])
+        #expect(
+            names.map(\.fileName) == ["vieux+sshfs@latest", "vieux+sshfs", "vieux+sshfs@1", "h@5000+a+b@c"])
     }
 
     @Test(arguments: [

@@ -17,7 +17,10 @@ struct SpecCommand: ParsableCommand {
         @OptionGroup var place: SpecPlace
 
         func validate() throws {
-            guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
+            // Where engines find a hidden file, people do not.
+            guard (try? SpecFile(name: name).lookUp()) != nil,
+                !name.split(separator: "/").contains(where: { $0.hasPrefix(".") })
+            else {
                 throw ValidationError("--name '\(name)' is no name for a plugin")
             }
         }
