@@ -160,7 +160,7 @@ import Testing
         (["start", "--lisen", "x"], 64, "--listen"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
         (["spec", "write", "--address", "/run/x.sock"], 64, "'/run/x.sock' has no scheme"),
         (["spec", "write", "--address", "https://h:1", "--tls-cert", "c"], 64, "needs --tls-key"),
-        (["spec", "write", "--name", "a/b"], 64, "is no name for a plugin"),
+        (["spec", "write", "--name", "a//b"], 64, "is no name for a plugin"),
     ])
     func saysHowItIsUsed(arguments: [String], status: Int32, text: String) async throws {
         let result = try await runToEnd(arguments)
@@ -183,8 +183,29 @@ import Testing
             let refused = try await runToEnd(["spec", "write", "--spec-dir", root.string])
             #expect(refused.status != 0)
             #expect(refused.output.contains("was not written by mobyfs"))
-            #expect(try await runToEnd(["spec", "remove", "--spec-dir", root.string]).status == 0)
+            let left = try await runToEnd(["spec", "remove", "--spec-dir", root.string])
+            #expect(left.status == 1)
+            #expect(left.output.contains("'\(file)' stays, for mobyfs did not write it"), "\(left.output)")
             #expect(try file.text == "unix:///elsewhere.sock\n")
+            #expect(try await runToEnd(["spec", "remove", "--force", "--spec-dir", root.string]).status == 0)
+            let gone = try await runToEnd(["spec", "remove", "--spec-dir", root.string])
+            #expect(gone.status == 0)
+            #expect(gone.output.isEmpty)
+            let unknown = try await runToEnd(["spec", "show", "--name", "mobyfs-none", "--spec-dir", root.string])
+            #expect(unknown.status == 1)
+            #expect(unknown.output.contains("no plugin 'mobyfs-none'"))
+        }
+    }
+
+    @Test func saysThatASpecFileStaysForItsAddress() async throws {
+        try await withTemporaryDirectory { root in
+            let place = ["--spec-dir", root.string, "--address"]
+            #expect(try await runToEnd(["spec", "write"] + place + ["unix:///a.sock"]).status == 0)
+            let left = try await runToEnd(["spec", "remove"] + place + ["unix:///b.sock"])
+            #expect(left.status == 1)
+            #expect(left.output.contains("it says another address: unix:///a.sock"), "\(left.output)")
+            #expect(try await runToEnd(["spec", "remove"] + place + ["unix:///a.sock"]).status == 0)
+            #expect(!root.appending("mobyfs.spec").exists)
         }
     }
 }

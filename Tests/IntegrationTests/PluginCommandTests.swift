@@ -205,6 +205,8 @@ private func withFolders(_ body: (FilePath) async throws -> Void) async throws {
             let json = try await plugin("discover", "x", "--json", in: root)
             #expect(json.output.contains(#""usable":true"#))
             #expect(json.output.contains(#""verdict":"shadowed""#))
+            let same = try await plugin("discover", "x", "--format=json", in: root)
+            #expect(same.output == json.output)
             #expect(server.connections == 0)
         }
     }
@@ -307,6 +309,21 @@ private func withFolders(_ body: (FilePath) async throws -> Void) async throws {
             #expect(result.output == "{\"Got\":7}\n")
             #expect(result.complaints.hasSuffix("closed the connection without an answer; trying again in 1 s\n"))
             #expect(server.connections == 2)
+        }
+    }
+
+    /// All attempts take 15 seconds; whoever forgot the JSON need not wait for their end.
+    @Test func saysAtTheFirstAttemptWhatMayBeMissing() async throws {
+        try await withFolders { root in
+            let server = try RawServer(root.appending("run/picky.sock")) { connection in
+                _ = try connection.receiveRequest()
+                if connection.number == 2 { try connection.answer("{}") }
+            }
+            let result = try await plugin("call", "picky", "A.b", in: root)
+            #expect(result.status == 0)
+            let hint = "trying again in 1 s\nit was called with nothing: does it want JSON, such as '{}'?\n"
+            #expect(result.complaints.hasSuffix(hint), "\(result.complaints)")
+            _ = server
         }
     }
 

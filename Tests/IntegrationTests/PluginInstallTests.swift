@@ -62,6 +62,35 @@ import Testing
         return (status, result.standardOutput)
     }
 
+    /// The engine refuses with the same status what is in use, what is disabled already and what is enabled.
+    @Test(arguments: [
+        (["rm"], true, "disable it first, or do it all the same with --force"),
+        (["rm", "--force"], true, nil), (["disable"], true, "to stop it all the same, add --force"),
+        (["disable"], false, nil), (["disable", "--force"], true, nil), (["enable"], true, nil),
+    ])
+    func saysWhatHelpsWhereTheEngineRefuses(command: [String], isEnabled: Bool, hint: String?) async throws {
+        try await withTemporaryDirectory { root in
+            let server = try RawServer(root.appending("docker.sock")) { connection in
+                while case let request = try connection.receiveRequest(), !request.isEmpty {
+                    let isRefused = request.contains("/disable") || request.contains("/enable")
+                    try isRefused || request.hasPrefix("DELETE")
+                        ? connection.answer(#"{"message":"it is so"}"#, status: "409 Conflict")
+                        : connection.answer(
+                            Self.answer(to: request).replacing("\"Enabled\":true", with: "\"Enabled\":\(isEnabled)"))
+                }
+            }
+            let result = try await run(
+                .path(RunningDaemon.binary), arguments: Arguments(["plugin"] + command + ["p"]),
+                environment: .inherit.updating(["DOCKER_HOST": "unix://\(root)/docker.sock"]), input: .none,
+                output: .string(limit: 1 << 20), error: .combinedWithOutput)
+            #expect(result.terminationStatus == .exited(1))
+            let lines = result.standardOutput.split(separator: "\n")
+            #expect(lines.count == 1 && lines[0].contains("it is so"), "\(lines)")
+            #expect(lines.first?.hasSuffix(hint.map { ": \($0)" } ?? "it is so") == true, "\(lines)")
+            withExtendedLifetime(server) {}
+        }
+    }
+
     /// Runs `body` with an engine whose registry has a plugin that asks for much.
     private func withEngine(_ body: (FilePath, Requests) async throws -> Void) async throws {
         try await withTemporaryDirectory { root in

@@ -26,9 +26,7 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
         TerminalText.complain("mobyfs: \(error.description)")
         throw ExitCode(error.status)
     } catch let error as PluginClientError {
-        // What the engine refuses with 409 it would do if it were forced to.
-        let hint = error.status == 409 ? ": disable it first, or do it all the same with --force" : ""
-        TerminalText.complain("mobyfs: \(error)\(hint)")
+        TerminalText.complain("mobyfs: \(error)")
         throw ExitCode(error.status == nil && error.code != .refused || error.status == 404 ? 2 : 1)
     } catch let error as ValidationError {
         TerminalText.complain("mobyfs: \(error.message)")
@@ -36,6 +34,15 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     } catch let error as SpecFileError {
         TerminalText.complain("mobyfs: \(error)")
         throw ExitCode.failure
+    }
+}
+
+/// Says what would help where the engine refuses something for the state that a plugin is in.
+func hinting<Result>(_ hint: String?, _ body: () async throws -> Result) async throws -> Result {
+    do {
+        return try await body()
+    } catch let error as PluginClientError where error.status == 409 && hint != nil {
+        throw CommandFailure("\(error): \(hint ?? "")")
     }
 }
 

@@ -51,16 +51,15 @@ extension PluginCommand {
         func run() async throws {
             try await reportingFailure {
                 let body = try body()
-                let client = PluginClient(try target().endpoint, configuration: configuration)
+                let hint = EmptyCallHint(body)
+                let client = PluginClient(try target().endpoint, configuration: configuration(hint))
                 do {
                     let reply = try await client.call(method, body: body)
                     try print(reply.body)
                     _ = try client.value(of: reply, method)
                 } catch let error as PluginClientError {
                     TerminalText.complain("mobyfs: \(error)")
-                    if error.code == .dropped, body.isEmpty {
-                        TerminalText.complain("it was called with nothing: does it want JSON, such as '{}'?")
-                    }
+                    hint.give(on: error)
                     throw error.status == nil ? Status.unreachable : Status.refused
                 }
             }
@@ -80,7 +79,7 @@ extension PluginCommand {
             }
         }
 
-        private var configuration: PluginClient.Configuration {
+        private func configuration(_ hint: EmptyCallHint) -> PluginClient.Configuration {
             var configuration = PluginClient.Configuration()
             configuration.callLimit = .seconds(timeout)
             if noRetry { configuration.retries = .none }
@@ -94,6 +93,7 @@ extension PluginCommand {
                         return last != "\(error)"
                     }
                     TerminalText.complain("mobyfs: \(isNew ? "\(error); " : "")trying again in \(pause.inSeconds)")
+                    hint.give(on: error)
                 } else if showsAll {
                     WireTrace.show(event)
                 }
@@ -137,5 +137,22 @@ extension PluginCommand {
             if bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
             try FileDescriptor.standardOutput.writeAll(bytes)
         }
+    }
+}
+
+/// Says, once, what may be missing where a plugin that was called with nothing hung up.
+private final class EmptyCallHint: Sendable {
+    private let isDue: Mutex<Bool>
+
+    init(_ body: [UInt8]) {
+        isDue = Mutex(body.isEmpty)
+    }
+
+    func give(on error: PluginClientError) {
+        let isNow = isDue.withLock { isDue in
+            defer { if error.code == .dropped { isDue = false } }
+            return isDue && error.code == .dropped
+        }
+        if isNow { TerminalText.complain("it was called with nothing: does it want JSON, such as '{}'?") }
     }
 }

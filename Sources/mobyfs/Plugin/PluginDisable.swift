@@ -16,7 +16,11 @@ extension PluginCommand {
         func run() async throws {
             try await reportingFailure {
                 let found = try await managedPlugin(plugin)
-                try await found.plugins.disable(found.plugin.id, force: force)
+                // What is disabled already is refused in the same way.
+                let isHelped = !force && found.plugin.isEnabled
+                try await hinting(isHelped ? "to stop it all the same, add --force" : nil) {
+                    try await found.plugins.disable(found.plugin.id, force: force)
+                }
                 print("disabled '\(found.plugin.name)'")
             }
         }

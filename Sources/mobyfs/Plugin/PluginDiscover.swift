@@ -16,7 +16,10 @@ extension PluginCommand {
         @Argument(help: "The plugin's name.")
         var name: String
 
-        @Flag(help: "Print JSON.")
+        @Option(help: "table or json.")
+        var format = OutputFormat.table
+
+        @Flag(help: "The same as --format json.")
         var json = false
 
         @OptionGroup var directories: Directories
@@ -31,7 +34,7 @@ extension PluginCommand {
                 throw Status.unreachable
             }
             let strays = discovery.strays(of: name)
-            if json {
+            if json || format == .json {
                 print(TerminalText.json(Self.describe(lookup, strays, discovery.eras(lookup)).encoded))
             } else if !lookup.candidates.isEmpty || !strays.isEmpty {
                 for line in Self.lines(lookup, strays, discovery.eras(lookup)) { print(TerminalText.line(line)) }

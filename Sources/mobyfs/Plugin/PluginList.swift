@@ -15,10 +15,8 @@ extension PluginCommand {
                 plugins are listed as the engine tells of them, and not asked.
                 """)
 
-        enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
-
         @Option(help: "table or json.")
-        var format = Format.table
+        var format = OutputFormat.table
 
         @Flag(name: .shortAndLong, help: "Print names only, and ask nobody.")
         var quiet = false

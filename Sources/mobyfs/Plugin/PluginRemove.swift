@@ -19,7 +19,10 @@ extension PluginCommand {
 
         func run() async throws {
             try await reportingFailure {
-                let removal = try await place.installer().remove(plugin, force: force)
+                let installer = try place.installer()
+                let removal = try await hinting(force ? nil : "disable it first, or do it all the same with --force") {
+                    try await installer.remove(plugin, force: force)
+                }
                 print(
                     removal.files.isEmpty
                         ? "removed the managed plugin '\(removal.name)'"

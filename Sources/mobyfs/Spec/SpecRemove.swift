@@ -6,7 +6,8 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove the spec file, unless mobyfs did not write it.")
+            abstract: "Remove the spec file, unless mobyfs did not write it.",
+            discussion: "The exit status is 1 if a file stays for that, and 0 if there is none.")
 
         @OptionGroup var options: Options
 
@@ -28,6 +29,21 @@ extension SpecCommand {
                 // Where the file system does not tell who wrote a file, the address does.
                 try file.remove(saying: PluginEndpoint(PluginAddress(SpecCommand.defaultAddress)))
             }
+            try complain(of: file)
+        }
+
+        /// Says which files stay, and why.
+        private func complain(of file: SpecFile) throws {
+            let there = try file.lookUp().candidates.map(\.path)
+            let left = SpecFile.Form.allCases.filter { there.contains(file.path($0)) }
+            for form in left {
+                let path = file.path(form)
+                TerminalText.complain(
+                    try address == nil || !file.isOurs(form)
+                        ? "mobyfs: '\(path)' stays, for mobyfs did not write it: to remove it all the same, add --force"
+                        : "mobyfs: '\(path)' stays, for it says another address: \(try file.addressOfOurs() ?? "none")")
+            }
+            guard left.isEmpty else { throw ExitCode.failure }
         }
     }
 }

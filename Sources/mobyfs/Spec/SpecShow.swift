@@ -6,7 +6,8 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show each file of a name in the order in which engines look, and what they make of it.")
+            abstract: "Show each file of a name in the order in which engines look, and what they make of it.",
+            discussion: "The exit status is 1 if there is none.")
 
         @OptionGroup var options: Options
 
@@ -14,7 +15,9 @@ extension SpecCommand {
             let file = try options.file()
             let lookup = try file.lookUp()
             guard !lookup.candidates.isEmpty else {
-                throw CleanExit.message("no file tells engines of '\(file.name)': 'mobyfs spec write' makes one")
+                TerminalText.complain(
+                    "mobyfs: no plugin '\(file.name)': no file tells engines of it; 'mobyfs spec write' makes one")
+                throw ExitCode.failure
             }
             for candidate in lookup.candidates {
                 let address = candidate.endpoint.map { " \($0.address)" } ?? ""

@@ -10,16 +10,11 @@ extension TLSCommand {
             abstract: "Show what certificates say, and whether they fit together.",
             discussion: "The exit status is 1 if anything is wrong or has expired.")
 
-        enum Format: String, CaseIterable, ExpressibleByArgument {
-            case table
-            case json
-        }
-
         @Argument(help: "A directory made by create, or any files. (default: \(TLSCommand.defaultDirectory))")
         var path: [String] = []
 
         @Option(help: "table or json.")
-        var format = Format.table
+        var format = OutputFormat.table
 
         func run() throws {
             let inspection =
