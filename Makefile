@@ -62,6 +62,7 @@ install: ## install what `make release` has built, below DESTDIR
 	install -D -m 644 packaging/systemd/run-mobyfs-mounts-.mount.conf \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/run-mobyfs-mounts-.mount.d/mobyfs.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/*.5
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
 	install -D -m 644 etc/mobyfs/mobyfs.env $(DESTDIR)$(SYSCONFDIR)/mobyfs/mobyfs.env
 

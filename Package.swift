@@ -170,13 +170,14 @@ let package = Package(
             dependencies: ["MobyFSDrivers", "MobyFSVolumes", "MobyFSHost", "MobyFSTesting", system],
             swiftSettings: strict),
         .testTarget(
-            name: "MobyFSDaemonTests", dependencies: ["MobyFSDaemon", "MobyFSTesting", system, logging],
+            name: "MobyFSDaemonTests",
+            dependencies: ["MobyFSDaemon", "MobyFSVolumes", "DockerPlugin", "MobyFSTesting", system, logging],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "mobyfs", "hello", "scratch", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery",
-                "PluginCertificates", "MobyFSHost", "MobyFSTesting", subprocess, system,
+                "PluginCertificates", "MobyFSDaemon", "MobyFSHost", "MobyFSTesting", subprocess, system,
             ],
             swiftSettings: strict),
         .testTarget(name: "EngineTests", dependencies: [subprocess, system], swiftSettings: strict),

@@ -66,7 +66,10 @@ package struct Daemon: Sendable {
             status: status, logger: logger)
         let services: [any Service] = [
             ServingService(
-                servers: servers, announcement: announcement,
+                servers: servers,
+                control: isManaged
+                    ? nil : ControlServer(socket: configuration.controlSocket, volumes: volumes, logger: logger),
+                announcement: announcement,
                 takenOver: { systemd.removeStored(name: Self.handedOverName) },
                 stopped: {
                     // What was handed over is with the manager before this process ends.

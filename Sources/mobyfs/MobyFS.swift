@@ -9,5 +9,8 @@ struct MobyFS: AsyncParsableCommand {
         commandName: "mobyfs",
         abstract: "Named volumes for Docker Engines that people can trust.",
         version: Daemon.version,
-        subcommands: [StartCommand.self, SpecCommand.self, TLSCommand.self, PluginCommand.self])
+        subcommands: [
+            StartCommand.self, VolumeCommand.self, DriverCommand.self, SpecCommand.self, TLSCommand.self,
+            PluginCommand.self,
+        ])
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import DockerPlugin
+import DockerPluginClient
+import DockerPluginDiscovery
+import FoundationEssentials
+import Glibc
+import MobyFSDaemon
+import SystemPackage
+
+/// Which daemon is called, and how.
+struct DaemonOptions: ParsableArguments {
+    @Option(help: "The daemon's configuration file. (default: \(Configuration.defaultFile))")
+    var config: String?
+
+    @Option(help: "The daemon's runtime directory. (default: as configured)")
+    var runtimeDir: String?
+
+    /// Calls the daemon once.
+    ///
+    /// - Returns: The body of its answer, which is JSON and no error.
+    /// - Throws: ``CommandFailure`` with status 1 and the daemon's words if it refuses, 2 if it cannot be asked.
+    func call(_ method: ControlMethod, _ request: JSONValue) async throws -> [UInt8] {
+        let socket = try socket()
+        try requireAccess(to: socket)
+        var configuration = PluginClient.Configuration()
+        // Whoever waits here wants to know now; nothing starts the daemon meanwhile.
+        configuration.retries = .none
+        let client = PluginClient(PluginEndpoint(PluginAddress(socket: socket.string)), configuration: configuration)
+        do {
+            let reply = try await client.call(method.path, body: request.encoded)
+            _ = try client.value(of: reply, method.path)
+            return reply.body
+        } catch let error as PluginClientError {
+            throw failure(error, at: socket)
+        }
+    }
+
+    private func socket() throws -> FilePath {
+        var flags: [Setting: String] = [:]
+        flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)
+        let sources = Configuration.Sources(
+            flags: flags, environment: ProcessInfo.processInfo.environment,
+            file: config.map { FilePath(AbsolutePath.of($0)) })
+        do {
+            return try Configuration(from: sources).controlSocket
+        } catch let error as ConfigurationError {
+            throw CommandFailure("\(error)", status: ExitCode.validationFailure.rawValue)
+        }
+    }
+
+    private func requireAccess(to socket: FilePath) throws {
+        if access(socket.string, R_OK | W_OK) == 0 { return }
+        throw [EACCES, EPERM].contains(errno) ? onlyRoot(socket) : notRunning(socket)
+    }
+
+    private func failure(_ error: PluginClientError, at socket: FilePath) -> CommandFailure {
+        switch error.code {
+        case .refused: CommandFailure("\(error)")
+        case .unreachable: notRunning(socket)
+        // It hangs up on strangers without a word.
+        case .dropped where geteuid() != 0: onlyRoot(socket)
+        default: CommandFailure("the daemon did not answer: \(error)", status: 2)
+        }
+    }
+
+    private func onlyRoot(_ socket: FilePath) -> CommandFailure {
+        CommandFailure("only root may call the daemon at '\(socket)': try with sudo", status: 2)
+    }
+
+    private func notRunning(_ socket: FilePath) -> CommandFailure {
+        let isDefault = runtimeDir == nil && config == nil
+        let start = isDefault && access("/run/systemd/system", F_OK) == 0 ? "systemctl start mobyfs" : "mobyfs start"
+        return CommandFailure(
+            "the daemon is not running, or has another runtime directory: nobody listens at '\(socket)'; "
+                + "'\(start)' starts it", status: 2)
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import DockerPlugin
+import MobyFSDaemon
+import MobyFSVolumes
+
+extension VolumeCommand {
+    struct Resize: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let a volume hold more or less.",
+            discussion: """
+                Containers that use the volume go on meanwhile. A volume is made smaller only where that is safe; else \
+                it stays as it is, and the reason is said.
+
+                The exit status is 0 if the volume has the size now, 1 if the daemon refuses, and 2 if it cannot be \
+                asked.
+                """)
+
+        @Argument(help: "The volume.")
+        var name: String
+
+        @Argument(help: "Its size from now on: 512M or 10GiB (1024 each), 10GB (1000 each), or a number of bytes.")
+        var size: String
+
+        @OptionGroup var daemon: DaemonOptions
+
+        func run() async throws {
+            try await reportingFailure {
+                let answer = try JSONValue(
+                    parsing: try await daemon.call(.resizeVolume, ["Name": .string(name), "Size": .string(size)]))
+                guard let size = answer["Size"]?.string.flatMap({ ByteSize($0) }) else {
+                    throw CommandFailure("the daemon answered without a size: is it of another version?", status: 2)
+                }
+                print(TerminalText.line("\(name): \(size)"))
+            }
+        }
+    }
+}

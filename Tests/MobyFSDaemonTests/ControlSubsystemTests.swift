@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import Logging
+import MobyFSDaemon
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+/// What the daemon answers to the command line.
+@Suite struct ControlSubsystemTests {
+    private func answer(
+        _ method: String, _ request: String, drivers: [any VolumeDriver] = [ElasticDriver()]
+    ) async throws -> (status: Int, body: JSONValue) {
+        try await withVolumeManager(drivers: drivers) { fixture in
+            try await fixture.volumes.create("data", options: [:], defaults: [:], plugin: nil)
+            let subsystem = ControlSubsystem(volumes: fixture.volumes, logger: .silent)
+            let response =
+                switch subsystem.answer(method[...], body: Array(request.utf8), from: Caller(userID: 0)) {
+                case .now(let response): response
+                case .later(let work): await work()
+                case .hangUp: PluginResponse(status: 0, body: Array("null".utf8))
+                }
+            return (response.status, try JSONValue(parsing: response.body))
+        }
+    }
+
+    @Test func resizesAVolumeAndSaysWhatItUnderstood() async throws {
+        let answer = try await answer("ResizeVolume", #"{"Name":"data","Size":"10240m"}"#)
+        #expect(answer.status == 200)
+        #expect(answer.body == ["Size": "10GiB"])
+    }
+
+    @Test(arguments: [
+        (#"{"Name":"data","Size":"10"}"#, "the minimum is"), (#"{"Name":"data","Size":"ten"}"#, "is not a size"),
+        (#"{"Name":"other","Size":"1G"}"#, "no such volume: 'other'"),
+        (#"{"Name":"../x","Size":"1G"}"#, "is no name for a volume"),
+        (#"{"Name":"data","Size":"2T"}"#, "more than there is"),
+    ])
+    func refusesAResizeInTheWordsOfTheVolume(request: String, complaint: String) async throws {
+        let answer = try await answer("ResizeVolume", request)
+        // As engines want it, and the client shows it: no method stands before the text.
+        #expect(answer.status == 200)
+        #expect(answer.body["Err"]?.string?.contains(complaint) == true, "\(answer.body)")
+    }
+
+    @Test(arguments: [
+        ("ResizeVolume", "", "is no JSON"), ("ResizeVolume", "[]", "is no JSON object"),
+        ("ResizeVolume", #"{"Name":"data"}"#, "'Size' is missing"),
+        ("ResizeVolume", #"{"Name":"data","Size":10}"#, "'Size' is missing"),
+        ("ResizeVolume", #"{"Name":"data","Size":"1G","DryRun":"yes"}"#, "unknown key 'DryRun'"),
+        ("ListDrivers", #"{"Nmae":"x"}"#, "unknown key 'Nmae'"),
+    ])
+    func refusesARequestThatMakesNoSense(method: String, request: String, complaint: String) async throws {
+        let answer = try await answer(method, request)
+        #expect(answer.status == 400)
+        #expect(answer.body["Err"]?.string?.contains(complaint) == true, "\(answer.body)")
+    }
+
+    @Test func tellsOfDriversByTheTableThatChecksTheirOptions() async throws {
+        let answer = try await answer("ListDrivers", "{}", drivers: [ElasticDriver(), RecordingDriver()])
+        let list = try DriverList(decoding: answer.body.encoded)
+        #expect(list.drivers.map(\.name) == ["elastic", "recording"])
+        let elastic = try #require(list.drivers.first)
+        #expect(elastic.isDefault && elastic.isLasting)
+        #expect(elastic.selectors == ["stretch"])
+        #expect(elastic.lacks == ["the program stretcher is missing: apt install stretcher"])
+        #expect(elastic.unlimitedReason == nil)
+        #expect(list.drivers.last?.unlimitedReason == "it has no way to")
+        let password = try #require(elastic.options.first { $0.name == "password" })
+        #expect(password.isSecret && !password.isCommon && password.aliases == ["pass"])
+        let stretch = try #require(elastic.options.first { $0.name == "stretch" })
+        #expect(stretch.syntax == "a number from 1 to 9" && stretch.defaultValue == "3")
+        // What it has of its own in place of a common one is its own.
+        #expect(elastic.options.first { $0.name == "size" }?.isCommon == false)
+        #expect(elastic.options.first { $0.name == "mode" }?.isCommon == true)
+    }
+
+    /// The server asks before it reads a body.
+    @Test func hasTheCallsThatAreDocumentedAndNoOthers() {
+        let subsystem = ControlSubsystem(
+            volumes: VolumeManager(root: "/none", runtimeDirectory: "/none", drivers: [], logger: .silent),
+            logger: .silent)
+        #expect(subsystem.name == "Control")
+        #expect(["ResizeVolume", "ListDrivers"].allSatisfy { subsystem.implements($0) })
+        #expect(["Create", "resizeVolume", ""].allSatisfy { !subsystem.implements($0) })
+    }
+}
+
+/// A driver whose volumes have whatever size is asked for, up to 1 TiB.
+private struct ElasticDriver: ResizableDriver {
+    var info: DriverInfo {
+        DriverInfo(
+            name: "elastic", summary: "for tests",
+            options: [
+                OptionInfo("size", .size(minimumBytes: 1 << 20), "how far it stretches"),
+                OptionInfo("stretch", .number(1...9), "how it stretches", default: "3"),
+                OptionInfo("password", .text, "what it says", aliases: ["pass"], isSecret: true),
+            ],
+            selectors: ["stretch"])
+    }
+
+    func lacks(pool: FilePath) -> [String] { ["the program stretcher is missing: apt install stretcher"] }
+    func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport { .enforced }
+    func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath { context.root }
+    func keepsDataInside(_ volume: Volume) -> Bool { true }
+    func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] { [:] }
+    func remove(_ volume: Volume, in context: DriverContext) async throws {}
+    func mount(_ volume: Volume, in context: DriverContext) async throws {}
+    func unmount(_ volume: Volume, in context: DriverContext) async throws {}
+
+    func resize(_ volume: Volume, to size: ByteSize, in context: DriverContext) async throws -> [String: String] {
+        guard size.bytes <= 1 << 40 else { throw VolumeError(.unavailable, "'\(size)' is more than there is") }
+        return [:]
+    }
+}
