@@ -48,7 +48,7 @@ package struct Daemon: Sendable {
         ]
         let volumes = VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
-            drivers: [DirectoryDriver(reserved: configuration.ownDirectories, seesHost: !isManaged)],
+            drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
             seesHost: !isManaged, logger: logger)
         await volumes.load()
 
