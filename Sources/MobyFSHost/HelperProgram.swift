@@ -55,6 +55,7 @@ package struct HelperProgram: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - arguments: Its arguments, without its name; anybody on the host can read them.
+    ///   - calledAs: The name it is to see as its own, for programs that do other things under other names.
     ///   - input: What it finds at its standard input, at most 64 KiB. It is gone once it was read.
     ///   - environment: What to add to its environment.
     ///   - deadline: When to end it.
@@ -62,7 +63,7 @@ package struct HelperProgram: Hashable, Sendable {
     /// - Throws: ``HelperError`` if it is not there, does not succeed or is ended; ``SystemCallError`` if it cannot run.
     @discardableResult
     package func run(
-        _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
+        _ arguments: [String], calledAs: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
         until deadline: ContinuousClock.Instant
     ) async throws -> String {
         guard let path = await BlockingWork.run({ locate() }) else {
@@ -72,16 +73,19 @@ package struct HelperProgram: Hashable, Sendable {
             throw SystemCallError("run '\(name)'", .invalidArgument)
         }
         guard deadline > .now else { throw HelperError(program: name, package: package, reason: .timedOut(seconds: 0)) }
+        let mark = HelperMark()
         let environment = Self.environment(
-            from: ProcessInfo.processInfo.environment, folders: folders, adding: environment)
+            from: ProcessInfo.processInfo.environment, folders: folders,
+            adding: environment.merging([HelperMark.variable: mark.value]) { _, own in own })
         let (output, errors) = (try HelperOutput(), try HelperOutput())
         let seconds = (deadline - .now + .milliseconds(500)).components.seconds
         let run = HelperRun(
             configuration: Configuration(
-                executable: .path(path), arguments: Arguments(arguments),
+                executable: .path(path),
+                arguments: Arguments(executablePathOverride: calledAs, remainingValues: arguments),
                 environment: .custom(Self.keyed(environment)), workingDirectory: "/",
                 platformOptions: Self.ownSession),
-            input: try Self.pipe(holding: input), output: output, errors: errors, deadline: deadline)
+            input: try Self.pipe(holding: input), output: output, errors: errors, mark: mark, deadline: deadline)
 
         let reason: HelperError.Reason
         do {

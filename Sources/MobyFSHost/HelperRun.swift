@@ -2,7 +2,6 @@
 
 import Glibc
 import Subprocess
-import Synchronization
 import SystemPackage
 
 /// One run of a helper program.
@@ -22,13 +21,14 @@ struct HelperRun: Sendable {
     let input: FileDescriptor
     let output: HelperOutput
     let errors: HelperOutput
+    let mark: HelperMark
     let deadline: ContinuousClock.Instant
 
     /// Runs the program.
     ///
     /// The task that waits for it outlives this call if the program cannot be ended, to take note of its end.
     func ending() async throws -> Ending {
-        let result: Result<Ending, any Error> = await withCheckedContinuation { continuation in
+        try await withCheckedThrowingContinuation { continuation in
             let answer = FirstAnswer(continuation)
             Task {
                 do {
@@ -52,7 +52,6 @@ struct HelperRun: Sendable {
                 }
             }
         }
-        return try result.get()
     }
 
     /// Waits for the program, or ends it at the deadline.
@@ -61,14 +60,20 @@ struct HelperRun: Sendable {
     private func attend(_ process: ProcessIdentifier) -> Bool {
         if Self.wait(for: process, until: deadline) {
             // A program that failed leaves nothing of its own behind; one that succeeded may.
-            if !Self.succeeded(process) { kill(-process.value, SIGKILL) }
+            if !Self.succeeded(process) { killAll(process) }
             return false
         }
         kill(-process.value, SIGTERM)
         _ = Self.wait(for: process, until: .now + Self.patience.term)
-        kill(-process.value, SIGKILL)
+        killAll(process)
         _ = Self.wait(for: process, until: .now + Self.patience.kill)
         return true
+    }
+
+    /// Ends the program with all that it has started, be it in other sessions.
+    private func killAll(_ process: ProcessIdentifier) {
+        kill(-process.value, SIGKILL)
+        mark.killBearers()
     }
 
     /// Whether a process ends before an instant.
@@ -92,22 +97,5 @@ struct HelperRun: Sendable {
         let result = waitid(P_PIDFD, id_t(process.processDescriptor), &information, WEXITED | WNOWAIT | WNOHANG)
         return result == 0 && information.si_code == CInt(CLD_EXITED)
             && information._sifields._sigchld.si_status == 0
-    }
-}
-
-/// A continuation that the first of several answers resumes.
-private final class FirstAnswer<Answer: Sendable>: Sendable {
-    private let continuation: Mutex<CheckedContinuation<Answer, Never>?>
-
-    init(_ continuation: CheckedContinuation<Answer, Never>) {
-        self.continuation = Mutex(continuation)
-    }
-
-    func give(_ answer: Answer) {
-        let waiting = continuation.withLock { waiting in
-            defer { waiting = nil }
-            return waiting
-        }
-        waiting?.resume(returning: answer)
     }
 }

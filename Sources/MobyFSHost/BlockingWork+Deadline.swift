@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import SystemPackage
+
+extension BlockingWork {
+    /// Runs `body` on a thread of its own, and waits for it no longer than to the deadline.
+    ///
+    /// For work on file systems whose server may be dead: nothing ends it, so it goes on after this has thrown.
+    ///
+    /// - Parameters:
+    ///   - deadline: How long to wait.
+    ///   - call: What is tried, for the error.
+    ///   - body: The work.
+    /// - Returns: What `body` does.
+    /// - Throws: What `body` does, or ``SystemCallError`` with `timedOut`.
+    package static func run<Result: Sendable>(
+        until deadline: ContinuousClock.Instant, _ call: String, _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            let answer = FirstAnswer(continuation)
+            let timer = Task {
+                // Cancelled when the work is done in time.
+                guard (try? await Task.sleep(until: deadline)) != nil else { return }
+                answer.give(.failure(SystemCallError(call, .timedOut)))
+            }
+            Task {
+                do {
+                    answer.give(.success(try await run(body)))
+                } catch {
+                    answer.give(.failure(error))
+                }
+                timer.cancel()
+            }
+        }
+    }
+}
