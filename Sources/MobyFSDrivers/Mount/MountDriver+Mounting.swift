@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Logging
+import MobyFSHost
+package import MobyFSVolumes
+import SystemPackage
+
+extension MountDriver {
+    package func mount(_ volume: Volume, in context: DriverContext) async throws {
+        let request = try MountRequest(volume.options)
+        if let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) {
+            guard await isStillServed(entry, at: context.mounts) else {
+                // Its program has crashed; whoever has it open sees errors already.
+                try await BlockingWork.run { try Mounts.unmount(context.mounts, detaching: true) }
+                return try await mount(volume, in: context)
+            }
+            return try await requireExpected(entry, request, of: volume, in: context)
+        }
+        var credentials = MountCredentials(password: context.secrets["password"] ?? context.secrets["secret"])
+        var failure = MountFailure(request: request, target: context.mounts, secrets: Array(context.secrets.values))
+        do {
+            if let name = request.credentials {
+                credentials = try await BlockingWork.run { try MountCredentials(named: name, in: credentialsFolder) }
+                if let password = credentials.password { failure = failure.hiding(password) }
+            }
+            let method = try await BlockingWork.run {
+                if request.isBind || request.type.isOnDisk { try requireForeign(FilePath(request.source)) }
+                let method = try MountMethod(for: request.adding(volume.options), driver: self)
+                try Mountpoint(context.mounts).prepare()
+                return method
+            }
+            let run = MountRun(
+                request: request.adding(volume.options), method: method, credentials: credentials,
+                target: context.mounts,
+                deadline: Self.helperDeadline(context))
+            try await run.mount()
+            guard let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) else {
+                throw VolumeError(.unavailable, "\(method.name) has ended without an error, and nothing is mounted")
+            }
+            try await requireExpected(entry, request, of: volume, in: context)
+            try await prepareRoot(volume, request, in: context)
+        } catch {
+            await undo(context)
+            throw failure.describe(error, of: volume)
+        }
+    }
+
+    /// Nine tenths of the time: the rest is for cleaning up after a program that was ended.
+    private static func helperDeadline(_ context: DriverContext) -> ContinuousClock.Instant {
+        let now = ContinuousClock.now
+        return now + (context.deadline - now) * 9 / 10
+    }
+
+    /// Whether the program that serves a file system is there.
+    ///
+    /// Only for FUSE, where the kernel says so at once. A program that hangs is there.
+    private func isStillServed(_ entry: MountEntry, at path: FilePath) async -> Bool {
+        guard entry.type.hasPrefix("fuse") else { return true }
+        let errno = try? await BlockingWork.run(until: .now + .seconds(2), "stat '\(path)'") {
+            var status = stat()
+            return stat(path.string, &status) == 0 ? 0 : Glibc.errno
+        }
+        return errno != ENOTCONN
+    }
+
+    private func requireExpected(
+        _ entry: MountEntry, _ request: MountRequest, of volume: Volume, in context: DriverContext
+    ) async throws {
+        let isExpected = try await BlockingWork.run(until: context.deadline, "look at '\(request.source)'") {
+            try request.isExpected(entry)
+        }
+        guard !isExpected else { return }
+        throw VolumeError(
+            .unavailable,
+            "something else is mounted at '\(context.mounts)': type '\(entry.type)', source '\(entry.source)'; unmount it "
+                + "with umount '\(context.mounts)'")
+    }
+
+    /// Makes the folder that the volume is in there, and gives it the owner and mode that are asked for.
+    private func prepareRoot(_ volume: Volume, _ request: MountRequest, in context: DriverContext) async throws {
+        let path = mountpoint(of: volume, in: context)
+        let options = request.type.takesOwnerAsOption ? VolumeOptions(checked: [:]) : volume.options
+        try await BlockingWork.run(until: context.deadline, "prepare '\(path)'") {
+            if path != context.mounts { try Directories.create(path, mode: 0o755, isDurable: false) }
+            do {
+                try RootAttributes.apply(options, to: path)
+            } catch let error as SystemCallError {
+                throw VolumeError(
+                    .unavailable,
+                    "uid, gid and mode cannot be set on \(request.type.name): leave them out, or set them where the files are",
+                    cause: SystemCallError("\(error.call) (\(error.errno.name))", error.errno))
+            }
+        }
+    }
+
+    /// Leaves nothing mounted.
+    private func undo(_ context: DriverContext) async {
+        await BlockingWork.run {
+            do {
+                // Twice, if a program has mounted something and another has found that mounted.
+                while try Mounts.entry(at: context.mounts) != nil {
+                    try Mounts.unmount(context.mounts, detaching: true)
+                }
+                try Mountpoint(context.mounts).remove()
+            } catch {
+                context.logger.debug("a failed mount is not undone whole", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    package func unmount(_ volume: Volume, in context: DriverContext) async throws {
+        do {
+            // More than one only if somebody else has mounted over it.
+            while let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) {
+                try await unmount(entry, in: context)
+            }
+            try await BlockingWork.run { try Mountpoint(context.mounts).remove() }
+        } catch {
+            throw Self.isBusy(error)
+                ? VolumeError(
+                    .inUse, "volume '\(volume.name)' cannot be unmounted: some process is at work in it", cause: error)
+                : VolumeError(.io, "volume '\(volume.name)' cannot be unmounted", cause: error)
+        }
+    }
+
+    private func unmount(_ entry: MountEntry, in context: DriverContext) async throws {
+        let path = context.mounts
+        guard !MountEntry.isLocal(entry) else {
+            return try await BlockingWork.run(until: context.deadline, "unmount '\(path)'") {
+                try Mounts.unmount(path)
+            }
+        }
+        do {
+            // By a program, for it can be ended; -i and -c: without asking the server.
+            try await HelperProgram("umount", package: "mount").run(
+                ["-i", "-c", "--", path.string], until: Self.helperDeadline(context))
+        } catch let error as HelperError {
+            guard case .timedOut = error.reason else { throw error }
+            // What the server is to be told it will never hear.
+            try await BlockingWork.run {
+                FUSEConnection(of: entry)?.abort()
+                try Mounts.unmount(path, detaching: true)
+            }
+        }
+    }
+
+    private static func isBusy(_ error: any Error) -> Bool {
+        switch error {
+        case let error as SystemCallError: error.errno == .resourceBusy
+        case let error as HelperError: error.lines.contains { $0.contains("busy") }
+        default: false
+        }
+    }
+}
+
+extension MountEntry {
+    /// Whether unmounting it waits for no server.
+    fileprivate static func isLocal(_ entry: MountEntry) -> Bool {
+        // A name that is none has no type.
+        (try? MountType(entry.type))?.isLocal ?? false
+    }
+}

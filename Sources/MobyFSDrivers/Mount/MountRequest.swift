@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSHost
+import MobyFSVolumes
+import SystemPackage
+
+/// What the options of a volume say is to be mounted; it makes sense, as far as that can be said without looking.
+struct MountRequest: Sendable {
+    let type: MountType
+    let source: String
+    /// Those for the file system and those of ``MountFlags``, without what only programs read.
+    private(set) var options: MountOptionList
+    /// What `credentials=` names.
+    private(set) var credentials: String?
+    /// Whether the source is a directory that is mounted a second time.
+    private(set) var isBind = false
+    /// Whether what is mounted below that comes along.
+    private(set) var isRecursive = false
+    /// Whether there is a password in the options.
+    private let hasPassword: Bool
+
+    /// Reads and checks the options.
+    ///
+    /// - Throws: ``VolumeError`` with code `invalidArgument`.
+    init(_ given: VolumeOptions) throws(VolumeError) {
+        let name = try Self.required("type", in: given, "such as type=nfs, or type=none with o=bind")
+        let device = try Self.required(
+            "device", in: given, "what to mount: a server and its folder, a block device, or a folder")
+        (type, source) = try Self.split(name, device)
+        options = try MountOptionList(parsing: given["o"] ?? "")
+        options.items.removeAll { MountFlags.isForPrograms($0.key) }
+        hasPassword = given["password"] != nil || given["secret"] != nil
+        if options.remove("rbind") != nil { (isBind, isRecursive) = (true, true) }
+        if options.remove("bind") != nil { isBind = true }
+        if type.name == "bind" || type.name == "rbind" { isBind = true }
+        if type.name == "rbind" { isRecursive = true }
+        credentials = given["credentials"]
+        for name in ["credentials", "cred"] {
+            guard let value = options.remove(name) else { continue }
+            if let other = credentials, other != value {
+                throw Self.invalid("credentials='\(other)' and '\(value)' in 'o' are two different ones: leave one out")
+            }
+            credentials = value
+        }
+        try checkSource()
+        try checkCredentials()
+        try checkNames()
+    }
+
+    private static func invalid(_ text: String) -> VolumeError { VolumeError(.invalidArgument, text) }
+
+    private static func required(
+        _ name: String, in options: VolumeOptions, _ help: String
+    ) throws(VolumeError) -> String {
+        guard let value = options[name], !value.isEmpty else {
+            throw invalid("option '\(name)' is missing: driver 'mount' needs \(help)")
+        }
+        return value
+    }
+
+    /// `type=fuse` with `device=sshfs#user@host:folder` is an older way to write `type=fuse.sshfs`.
+    private static func split(_ type: String, _ device: String) throws(VolumeError) -> (MountType, String) {
+        guard type == "fuse" else { return (try MountType(type), device) }
+        guard let mark = device.firstIndex(of: "#") else {
+            throw invalid(
+                "type='fuse' does not say which program serves it: write type=fuse.PROGRAM, such as fuse.sshfs")
+        }
+        return (try MountType("fuse.\(device[..<mark])"), String(device[device.index(after: mark)...]))
+    }
+
+    private func checkSource() throws(VolumeError) {
+        func refuse(_ reason: String) -> VolumeError { Self.invalid("option device='\(source)' \(reason)") }
+        if source.hasPrefix("-") { throw refuse("begins with '-', as an option of a program does") }
+        if let at = source.firstIndex(of: "@"), let scheme = source.firstRange(of: "//"), scheme.upperBound <= at,
+            source[scheme.upperBound..<at].contains(":"), !source[scheme.upperBound..<at].contains("/")
+        {
+            throw Self.invalid(
+                "option device= has a password in it, which others could see: give it as password=, or with credentials="
+            )
+        }
+        if isBind || type.isOnDisk {
+            let path = FilePath(source)
+            guard path.isAbsolute, !path.components.contains(where: { $0.kind == .parentDirectory }) else {
+                throw refuse(
+                    "is not an absolute path without '..'"
+                        + (isBind ? ", such as /srv/data" : ", such as /dev/disk/by-uuid/… or /dev/vdb1"))
+            }
+        } else if type.name == "none" {
+            throw Self.invalid("option type='none' mounts nothing by itself: add o=bind, or give a file system")
+        }
+        if type.isSMB, !source.hasPrefix("//"), !source.hasPrefix("\\\\") {
+            throw refuse("is not a share, such as //server/share")
+        }
+        if type.isNFS, !source.contains(":") { throw refuse("is not a folder of a server, such as server:/folder") }
+        if type.isSSHFS, !source.contains(":") { throw refuse("is not a folder of a host, such as user@host:/folder") }
+    }
+
+    private func checkCredentials() throws(VolumeError) {
+        if let credentials {
+            guard !hasPassword else { throw Self.invalid("credentials= and password= are both given: leave one out") }
+            guard MountCredentials.isName(credentials) else {
+                throw Self.invalid(
+                    "option credentials='\(credentials)' is neither an absolute path nor the name of a credential of systemd"
+                )
+            }
+        }
+        guard credentials != nil || hasPassword else { return }
+        guard takesPassword, !isBind else {
+            throw Self.invalid(
+                "type='\(type.name)' has no way to take a password that keeps it secret: see its manual for one, such as "
+                    + "a file of its own")
+        }
+    }
+
+    /// Whether there is a way to give the type a password that nobody sees.
+    private var takesPassword: Bool {
+        type.isSMB || type.isSSHFS || type.isCeph || ["davfs", "fuse.gocryptfs"].contains(type.name)
+    }
+
+    private func checkNames() throws(VolumeError) {
+        if isBind {
+            var flags = MountFlags()
+            if let item = options.items.first(where: { !flags.take($0.key, $0.value) }) {
+                throw Self.invalid(
+                    "mount option '\(item.key)' does not go with a bind mount, which takes ro, nosuid, nodev, noexec, "
+                        + "noatime and their kin")
+            }
+            return
+        }
+        for item in options.items {
+            if ["remount", "move"].contains(item.key) || item.key.hasPrefix("make-") {
+                throw Self.invalid("mount option '\(item.key)' makes no sense for a volume: leave it out")
+            }
+            if let reason = type.isSSHFS ? Self.programs[item.key.lowercased()] : nil {
+                throw Self.invalid("mount option '\(item.key)' \(reason)")
+            }
+        }
+        guard let known = MountOptionNames.of(type), known.isComplete else { return }
+        for item in options.items {
+            var flags = MountFlags()
+            guard !known.contains(item.key), !flags.take(item.key, item.value) else { continue }
+            throw Self.unknown(item.key, type, known)
+        }
+    }
+
+    /// The refusal of a mount option, with the one that was meant if that can be guessed.
+    static func unknown(_ key: String, _ type: MountType, _ known: MountOptionNames?) -> VolumeError {
+        let hint = known?.nearest(to: key).map { "; did you mean '\($0)'?" } ?? ""
+        return invalid(
+            "unknown mount option '\(key)' of \(type.name)\(hint)" + (known.map { "; see \($0.manual)" } ?? ""))
+    }
+
+    /// Options that would let whoever creates volumes run programs as root on the host.
+    private static let programs: [String: String] = {
+        let reason = "starts a program on this host: have the administrator put it into /root/.ssh/config"
+        let names = [
+            "ssh_command", "proxycommand", "localcommand", "permitlocalcommand", "knownhostscommand", "pkcs11provider",
+            "securitykeyprovider", "xauthlocation", "match", "include",
+        ]
+        var reasons = Dictionary(uniqueKeysWithValues: names.map { ($0, reason) })
+        for name in ["password_stdin", "passive", "directport"] {
+            reasons[name] = "is not for volumes: a password goes into password= or credentials="
+        }
+        return reasons
+    }()
+
+    mutating func append(_ item: MountOptionList.Item) {
+        options.items.append(item)
+    }
+
+    /// The options as text, for errors; there is no password in them.
+    var summary: String {
+        let text = options.text
+        return "type '\(type.name)', source '\(source)'" + (text.isEmpty ? "" : ", options '\(text)'")
+    }
+}
