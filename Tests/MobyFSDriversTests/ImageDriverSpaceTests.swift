@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+struct ImageDriverSpaceTests {
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func refusesWhatIsMoreThanTheSize(fs: String) async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: fs)
+            let size = try fixture.image("db").bytes
+            let (bytes, reason) = try TestData.fill(path.appending("file"))
+            #expect(reason == .noSpace)
+            #expect((size / 8...size).contains(bytes))
+            #expect(try fixture.image("db").allocatedBytes <= size)
+            // And nothing is broken by it.
+            try Files.unlink(path.appending("file"))
+            _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+        }
+    }
+
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func returnsSpaceThatIsFreedInside(fs: String) async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: fs)
+            try TestData.write(12, to: path)
+            let full = try fixture.image("db").allocatedBytes
+            for index in 0..<12 { try Files.unlink(path.appending("file\(index)")) }
+            try await fixture.volumes.unmount("db", id: "c")
+            let empty = try fixture.image("db").allocatedBytes
+            #expect(full - empty >= 11 << 20)
+        }
+    }
+
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func keepsAllBlocksOfAnImageThatIsNotSparse(fs: String) async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: fs, with: ["sparse": "false"])
+            let size = try fixture.image("db").bytes
+            #expect(try fixture.image("db").allocatedBytes >= size)
+            try TestData.write(12, to: path)
+            for index in 0..<12 { try Files.unlink(path.appending("file\(index)")) }
+            try Directories.syncFileSystem(of: path)
+            // As a timer of util-linux does for all that is mounted.
+            await #expect(throws: HelperError.self) { try await tool("fstrim", path.string) }
+            try await fixture.volumes.unmount("db", id: "c")
+            #expect(try fixture.image("db").allocatedBytes >= size)
+        }
+    }
+
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func leavesNothingBehindWhereThereIsNoRoom(fs: String) async throws {
+        // Room for the folders, not for 1 GiB.
+        try await withImageVolumes(on: .tmpfs, poolBytes: 8 << 20) { fixture in
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("db", options: ["fs": fs, "sparse": "false"])
+            }
+            #expect("\(error as (any Error)?)".contains("No space left"))
+            let left = try Directories.entries(of: fixture.pool.appending("volumes"))
+            #expect(left.isEmpty)
+            #expect(!fixture.mountpoint("db").exists)
+        }
+    }
+
+    /// A sparse image needs no room until somebody writes to it, and mkfs does.
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func leavesNothingBehindWhereMakingTheFileSystemFails(fs: String) async throws {
+        try await withImageVolumes(on: .tmpfs, poolBytes: 256 << 10) { fixture in
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("db", options: ["fs": fs])
+            }
+            #expect(error?.code == .io)
+            let left = try Directories.entries(of: fixture.pool.appending("volumes"))
+            #expect(left.isEmpty)
+            #expect(!fixture.mountpoint("db").exists)
+        }
+    }
+
+    /// Whoever has reserved space finds it when all the rest is gone.
+    @Test func writesToReservedSpaceOfAFullPool() async throws {
+        try await withImageVolumes(on: .xfs, poolBytes: 400 << 20) { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4", with: ["sparse": "false"])
+            try await fixture.volumes.unmount("db", id: "c")
+            _ = try TestData.fill(fixture.pool.appending("rest"))
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            try TestData.write(16, to: path)
+            let isWhole = try TestData.isWhole(16, in: path)
+            #expect(isWhole)
+        }
+    }
+
+    /// The journal cannot be written, the file system gives up, and the next container is not started on it.
+    @Test func saysSoWhenAFullPoolBreaksASparseVolume() async throws {
+        try await withImageVolumes(on: .tmpfs, poolBytes: 24 << 20) { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4", with: ["size": "64MiB"])
+            _ = try TestData.fill(fixture.pool.appending("rest"))
+            for index in 0..<32 {
+                // Whether the cache takes it or not: what counts is what becomes of the journal.
+                _ = try? path.appending("file\(index)").write(String(repeating: "x", count: 1 << 20))
+                _ = try? Directories.syncFileSystem(of: path)
+            }
+            let error = await #expect(throws: VolumeError.self) {
+                _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+            }
+            #expect(error?.message.contains("e2fsck -f '\(fixture.image("db").path)'") == true)
+            // With room it is good again.
+            try Files.unlink(fixture.pool.appending("rest"))
+            try await fixture.volumes.unmount("db", id: "c")
+            _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+        }
+    }
+}
