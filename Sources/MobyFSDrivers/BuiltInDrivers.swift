@@ -15,6 +15,6 @@ package enum BuiltInDrivers {
     package static func all(reserved: [FilePath], seesHost: Bool = true) -> [any VolumeDriver] {
         var drivers: [any VolumeDriver] = [DirectoryDriver(reserved: reserved, seesHost: seesHost)]
         if seesHost { drivers.append(BtrfsDriver()) }
-        return drivers + [ImageDriver(), TmpfsDriver()]
+        return drivers + [ImageDriver(), TmpfsDriver(), MountDriver(reserved: reserved, seesHost: seesHost)]
     }
 }
