@@ -20,16 +20,20 @@ package final class RecordingDriver: ResizableDriver {
 
     package let info: DriverInfo
     private let support: SizeSupport
+    private let lacking: [String]
 
     /// - Parameters:
     ///   - info: What it says of itself.
     ///   - sizeSupport: What it says of sizes.
+    ///   - lacking: What it misses on this host.
     ///   - failing: The calls that fail.
     package init(
-        info: DriverInfo = RecordingDriver.defaultInfo, sizeSupport: SizeSupport = .enforced, failing: Set<Call> = []
+        info: DriverInfo = RecordingDriver.defaultInfo, sizeSupport: SizeSupport = .enforced, lacking: [String] = [],
+        failing: Set<Call> = []
     ) {
         self.info = info
         support = sizeSupport
+        self.lacking = lacking
         self.failing = Mutex(failing)
     }
 
@@ -58,6 +62,8 @@ package final class RecordingDriver: ResizableDriver {
         if let gate = gates.withLock({ $0[call] }) { for await _ in gate {} }
         if failing.withLock({ $0.contains(call) }) { throw VolumeError(.io, "\(call) fails as the test wants it") }
     }
+
+    package func lacks(pool: FilePath) -> [String] { lacking }
 
     package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport { support }
 

@@ -11,7 +11,7 @@ import Testing
 /// What the daemon answers to the command line.
 @Suite struct ControlSubsystemTests {
     private func answer(
-        _ method: String, _ request: String, drivers: [any VolumeDriver] = [ElasticDriver()]
+        _ method: String, _ request: String, drivers: [RecordingDriver] = [RecordingDriver()]
     ) async throws -> (status: Int, body: JSONValue) {
         try await withVolumeManager(drivers: drivers) { fixture in
             try await fixture.volumes.create("data", options: [:], defaults: [:], plugin: nil)
@@ -36,13 +36,18 @@ import Testing
         (#"{"Name":"data","Size":"10"}"#, "the minimum is"), (#"{"Name":"data","Size":"ten"}"#, "is not a size"),
         (#"{"Name":"other","Size":"1G"}"#, "no such volume: 'other'"),
         (#"{"Name":"../x","Size":"1G"}"#, "is no name for a volume"),
-        (#"{"Name":"data","Size":"2T"}"#, "more than there is"),
     ])
     func refusesAResizeInTheWordsOfTheVolume(request: String, complaint: String) async throws {
         let answer = try await answer("ResizeVolume", request)
         // As engines want it, and the client shows it: no method stands before the text.
         #expect(answer.status == 200)
         #expect(answer.body["Err"]?.string?.contains(complaint) == true, "\(answer.body)")
+    }
+
+    @Test func saysWhatADriverSays() async throws {
+        let driver = RecordingDriver(failing: [.resize("data")])
+        let answer = try await answer("ResizeVolume", #"{"Name":"data","Size":"1G"}"#, drivers: [driver])
+        #expect(answer.body["Err"]?.string?.contains("fails as the test wants it") == true, "\(answer.body)")
     }
 
     @Test(arguments: [
@@ -59,22 +64,32 @@ import Testing
     }
 
     @Test func tellsOfDriversByTheTableThatChecksTheirOptions() async throws {
-        let answer = try await answer("ListDrivers", "{}", drivers: [ElasticDriver(), RecordingDriver()])
+        let info = DriverInfo(
+            name: "elastic", summary: "for tests",
+            options: [
+                OptionInfo("size", .size(minimumBytes: 1 << 20), "how far it stretches"),
+                OptionInfo("stretch", .number(1...9), "how it stretches", default: "3"),
+                OptionInfo("password", .text, "what it says", aliases: ["pass"], isSecret: true),
+            ],
+            selectors: ["stretch"])
+        let elastic = RecordingDriver(info: info, lacking: ["the program stretcher is missing: apt install stretcher"])
+        let boundless = RecordingDriver(sizeSupport: .unsupported("it knows no bounds"))
+        let answer = try await answer("ListDrivers", "{}", drivers: [elastic, boundless])
         let list = try DriverList(decoding: answer.body.encoded)
         #expect(list.drivers.map(\.name) == ["elastic", "recording"])
-        let elastic = try #require(list.drivers.first)
-        #expect(elastic.isDefault && elastic.isLasting)
-        #expect(elastic.selectors == ["stretch"])
-        #expect(elastic.lacks == ["the program stretcher is missing: apt install stretcher"])
-        #expect(elastic.unlimitedReason == nil)
-        #expect(list.drivers.last?.unlimitedReason == "it has no way to")
-        let password = try #require(elastic.options.first { $0.name == "password" })
+        let told = try #require(list.drivers.first)
+        #expect(told.isDefault && told.isLasting)
+        #expect(told.selectors == ["stretch"])
+        #expect(told.lacks == ["the program stretcher is missing: apt install stretcher"])
+        #expect(told.unlimitedReason == nil)
+        #expect(list.drivers.last?.unlimitedReason == "it knows no bounds")
+        let password = try #require(told.options.first { $0.name == "password" })
         #expect(password.isSecret && !password.isCommon && password.aliases == ["pass"])
-        let stretch = try #require(elastic.options.first { $0.name == "stretch" })
+        let stretch = try #require(told.options.first { $0.name == "stretch" })
         #expect(stretch.syntax == "a number from 1 to 9" && stretch.defaultValue == "3")
         // What it has of its own in place of a common one is its own.
-        #expect(elastic.options.first { $0.name == "size" }?.isCommon == false)
-        #expect(elastic.options.first { $0.name == "mode" }?.isCommon == true)
+        #expect(told.options.first { $0.name == "size" }?.isCommon == false)
+        #expect(told.options.first { $0.name == "mode" }?.isCommon == true)
     }
 
     /// The server asks before it reads a body.
@@ -85,33 +100,5 @@ import Testing
         #expect(subsystem.name == "Control")
         #expect(["ResizeVolume", "ListDrivers"].allSatisfy { subsystem.implements($0) })
         #expect(["Create", "resizeVolume", ""].allSatisfy { !subsystem.implements($0) })
-    }
-}
-
-/// A driver whose volumes have whatever size is asked for, up to 1 TiB.
-private struct ElasticDriver: ResizableDriver {
-    var info: DriverInfo {
-        DriverInfo(
-            name: "elastic", summary: "for tests",
-            options: [
-                OptionInfo("size", .size(minimumBytes: 1 << 20), "how far it stretches"),
-                OptionInfo("stretch", .number(1...9), "how it stretches", default: "3"),
-                OptionInfo("password", .text, "what it says", aliases: ["pass"], isSecret: true),
-            ],
-            selectors: ["stretch"])
-    }
-
-    func lacks(pool: FilePath) -> [String] { ["the program stretcher is missing: apt install stretcher"] }
-    func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport { .enforced }
-    func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath { context.root }
-    func keepsDataInside(_ volume: Volume) -> Bool { true }
-    func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] { [:] }
-    func remove(_ volume: Volume, in context: DriverContext) async throws {}
-    func mount(_ volume: Volume, in context: DriverContext) async throws {}
-    func unmount(_ volume: Volume, in context: DriverContext) async throws {}
-
-    func resize(_ volume: Volume, to size: ByteSize, in context: DriverContext) async throws -> [String: String] {
-        guard size.bytes <= 1 << 40 else { throw VolumeError(.unavailable, "'\(size)' is more than there is") }
-        return [:]
     }
 }
