@@ -54,6 +54,26 @@ import Testing
         }
     }
 
+    @Test func resizesAVolumeAndSaysWhatThatMeans() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                let request = #"{"Name":"data","Opts":{"type":"tmpfs","size":"64M"}}"#
+                #expect(try await daemon.call("VolumeDriver.Create", request) == "{}")
+                let resized = try await mobyfs("volume", "resize", "data", "0.5g", in: root)
+                #expect(resized.output == "data: 512 MiB (536870912 bytes)\n", "\(resized.complaints)")
+                #expect(resized.status == 0)
+                let inspected = try await daemon.call("VolumeDriver.Get", #"{"Name":"data"}"#)
+                #expect(inspected.contains(#""size":"512MiB""#), "\(inspected)")
+                // The wish that it was made with is no other wish.
+                #expect(try await daemon.call("VolumeDriver.Create", request) == "{}")
+                let small = try await mobyfs("volume", "resize", "data", "10", in: root)
+                #expect(small.status == 1)
+                #expect(small.complaints.contains("option size='10' means 10 bytes: the minimum is"))
+                #expect(small.output.isEmpty)
+            }
+        }
+    }
+
     @Test func showsWhatTheDaemonSaysToAResize() async throws {
         try await withTemporaryDirectory { root in
             try await withDaemon(in: root) { daemon in

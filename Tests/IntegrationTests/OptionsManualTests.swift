@@ -24,8 +24,8 @@ import Testing
         for option in drivers.flatMap(\.options) where option.isCommon && !common.contains(option) {
             common.append(option)
         }
-        page["all"] = common
-        for driver in drivers { page[driver.name] = driver.options.filter { !$0.isCommon } }
+        page.set("all", to: OptionsPage.list(common))
+        for driver in drivers { page.set(driver.name, to: OptionsPage.text(on: driver)) }
         if ProcessInfo.processInfo.environment["WRITE_MANUAL"] == "1" { try Self.page.write(page.text) }
         let written = try Self.page.text
         #expect(
@@ -62,29 +62,32 @@ private struct OptionsPage {
         self.text = text
     }
 
-    /// The options of a driver, or those of all; where it has no list yet, it gets one at the end of the section.
-    subscript(name: String) -> [DriverDescription.Option] {
-        get { [] }
-        set {
-            let list = "\n" + (newValue.isEmpty ? "None of its own.\n" : Self.list(newValue))
-            if let start = text.firstRange(of: ".\\\" options of \(name)\n"),
-                let end = text[start.upperBound...].firstRange(of: ".\\\" end\n")
-            {
-                text.replaceSubrange(start.upperBound..<end.lowerBound, with: list.dropFirst())
-            } else if let next = text.firstRange(of: ".Sh EXAMPLES\n") {
-                text.insert(
-                    contentsOf: ".Ss \(name)\n.\\\" options of \(name)\(list).\\\" end\n", at: next.lowerBound)
-            }
+    /// Writes what there is to say of a driver, or of all; where nothing is said yet, at the end of the section.
+    mutating func set(_ name: String, to content: String) {
+        let begin = ".\\\" options of \(name)\n"
+        if let start = text.firstRange(of: begin),
+            let end = text[start.upperBound...].firstRange(of: ".\\\" end\n")
+        {
+            text.replaceSubrange(start.upperBound..<end.lowerBound, with: content)
+        } else if let next = text.firstRange(of: ".Sh EXAMPLES\n") {
+            text.insert(contentsOf: ".Ss \(name)\n\(begin)\(content).\\\" end\n", at: next.lowerBound)
         }
     }
 
-    private static func list(_ options: [DriverDescription.Option]) -> String {
+    static func text(on driver: DriverDescription) -> String {
+        let own = driver.options.filter { !$0.isCommon }
+        let choice =
+            driver.selectors.isEmpty ? "" : sentence("chosen by \(driver.selectors.joined(separator: ", "))")
+        return sentence(driver.summary) + choice + (own.isEmpty ? "" : list(own))
+    }
+
+    static func list(_ options: [DriverDescription.Option]) -> String {
         ".Bl -tag -width Ds\n" + options.map(entry).joined() + ".El\n"
     }
 
     private static func entry(_ option: DriverDescription.Option) -> String {
         var text = ".It Cm \(option.name)=\n" + sentence(option.help)
-        text += sentence("value: \(option.syntax)")
+        if option.syntax != "any text" { text += sentence("value: \(option.syntax)") }
         if let standard = option.defaultValue { text += sentence("default: \(standard)") }
         if !option.aliases.isEmpty { text += sentence("also called \(option.aliases.joined(separator: ", "))") }
         if option.isSecret { text += sentence("its value is shown nowhere") }
@@ -94,7 +97,10 @@ private struct OptionsPage {
     /// A sentence in lines of its own, none of which roff would take for a request.
     private static func sentence(_ text: String) -> String {
         var lines = [""]
-        for word in "\(text.prefix(1).uppercased())\(text.dropFirst()).".split(separator: " ") {
+        // An example is no word to begin a sentence with.
+        let begins = text.prefix { $0 != " " }.allSatisfy { $0.isLetter || "=-,:".contains($0) }
+        let text = begins ? text.prefix(1).uppercased() + text.dropFirst() : text
+        for word in "\(text).".split(separator: " ") {
             if !lines[lines.count - 1].isEmpty, lines[lines.count - 1].utf8.count + 1 + word.utf8.count > 78 {
                 lines.append("")
             }
