@@ -26,6 +26,9 @@ enum ImageFileSystem: String, CaseIterable, Sendable {
         return ByteSize(bytes: mebibytes << 20)
     }
 
+    /// The smallest size that one can be given later: fs/btrfs/ioctl.c has its own idea.
+    var resizeMinimum: ByteSize { self == .btrfs ? ByteSize(bytes: 256 << 20) : minimum }
+
     /// The size of a block of all three, of which an image has a whole number.
     static let blockBytes: UInt64 = 4096
 
@@ -88,6 +91,12 @@ enum ImageFileSystem: String, CaseIterable, Sendable {
             // Asynchronous discards come minutes later, and not at all if the volume is unmounted before.
             [isSparse ? ("discard", "sync") : ("nodiscard", nil)]
         }
+    }
+
+    /// Whether the kernel lets this process grow it while it is mounted. Blocks.
+    var canGrowMounted: Bool {
+        // fs/ext4/resize.c; the others want CAP_SYS_ADMIN, as mounting does.
+        self != .ext4 || Capability.systemResource.isEffective
     }
 
     /// Lets a mounted file system take all of its device.

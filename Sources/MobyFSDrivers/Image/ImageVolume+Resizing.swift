@@ -7,10 +7,11 @@ import SystemPackage
 
 // What a crash on the way leaves mounts with all its data, for at no time is a file system larger than its image:
 //
-// - To grow, first the image grows, then the file system.
+// - To grow, first the image grows, then the file system, while it is mounted: the kernel's journal makes that safe.
 // - To shrink btrfs, first the file system shrinks, then the image.
 // - ext4 shrinks only while it is not mounted, and blocks are moved about in ways that a power cut would ruin. So a
-//   copy of the image shrinks, which takes the image's name when it is whole and on the disk.
+//   copy of the image shrinks, which takes the image's name when it is whole and on the disk. It grows so as well
+//   where the kernel does not let this process grow it while it is mounted.
 //
 // For the first two a marker is there from before the first step until after the last. Where the next Mount finds it,
 // it lets the file system take all of its image, whatever size that has: so a resize that was cut off either came about
@@ -24,11 +25,21 @@ extension ImageVolume {
                 (try image.bytes, try mountedDevice(), marker.isThere)
             }
             guard target != bytes || isUnfinished else { return }
+            guard target >= fileSystem.resizeMinimum.bytes else {
+                throw VolumeError(
+                    .invalidArgument,
+                    "volume '\(name)' cannot be resized to \(size): the minimum for that with fs=\(fileSystem) is "
+                        + "\(fileSystem.resizeMinimum)")
+            }
             try await requirePrograms()
-            if target < bytes {
-                try await shrink(to: target, mounted: mounted)
-            } else {
+            if target >= bytes, await BlockingWork.run({ fileSystem.canGrowMounted }) {
                 try await grow(from: bytes, to: target, mounted: mounted)
+            } else {
+                switch fileSystem {
+                case .xfs: throw cannotShrink("xfs cannot; \(Self.wayOut)")
+                case .ext4: try await resizeCopy(to: target, isLarger: target >= bytes)
+                case .btrfs: try await shrinkMounted(to: target, mounted: mounted)
+                }
             }
         } catch {
             throw explained(error) ?? failure("resize", error)
@@ -93,14 +104,6 @@ extension ImageVolume {
 
     // MARK: - Shrinking
 
-    private func shrink(to target: UInt64, mounted: LoopDevice?) async throws {
-        switch fileSystem {
-        case .xfs: throw cannotShrink("xfs cannot; \(Self.wayOut)")
-        case .ext4: try await shrinkCopy(to: target, mounted: mounted)
-        case .btrfs: try await shrinkMounted(to: target, mounted: mounted)
-        }
-    }
-
     private static let wayOut = "create a smaller volume and copy the data into it"
 
     private func cannotShrink(_ reason: String, _ cause: (any Error)? = nil) -> VolumeError {
@@ -129,29 +132,20 @@ extension ImageVolume {
         }
     }
 
-    private func shrinkCopy(to target: UInt64, mounted: LoopDevice?) async throws {
-        try await BlockingWork.run {
-            if let device = try mounted ?? LoopDevice.attached(to: FileID(of: image.path)) {
-                throw VolumeError(
-                    .inUse,
-                    "volume '\(name)' cannot be made smaller while it is mounted (from '\(device.path)'): stop the "
-                        + "containers that use it")
-            }
-            try endResize()
-            do {
-                try draft.copy(image, isInPlace: !isSparse, until: deadline)
-            } catch let error as SystemCallError where error.errno == .noSpace {
-                throw cannotShrink(
-                    "that needs as much free space in the pool as its data takes, for a while; make room", error)
-            }
-        }
+    // MARK: - Another image
+
+    private func resizeCopy(to target: UInt64, isLarger: Bool) async throws {
+        try await BlockingWork.run { try makeDraft(isLarger: isLarger) }
         do {
             // With the journal replayed and all counts right, as resize2fs wants it.
             try await check(draft)
+            if isLarger {
+                try await BlockingWork.run { try draft.grow(to: target, isAllocated: !isSparse, until: deadline) }
+            }
             do {
                 try await fileSystem.resizer.run(
                     [draft.path.string, "\(target / ImageFileSystem.blockBytes)"], until: deadline)
-            } catch let error as HelperError where error.reason != .missing {
+            } catch let error as HelperError where !isLarger {
                 throw cannotShrink("its data may need the space; delete some, or \(Self.wayOut)", error)
             }
             try await BlockingWork.run {
@@ -159,10 +153,33 @@ extension ImageVolume {
                 if !isSparse { try draft.fillHoles() }
                 try draft.sync()
                 try DurableFile.rename(draft.path, to: image.path)
+                try endResize()
             }
         } catch {
             await BlockingWork.run { discardDraft() }
             throw error
+        }
+    }
+
+    private func makeDraft(isLarger: Bool) throws {
+        if let device = try LoopDevice.attached(to: FileID(of: image.path)) {
+            let reason =
+                isLarger
+                ? "mobyfs lacks the capability CAP_SYS_RESOURCE, without which ext4 grows only unmounted"
+                : "ext4 shrinks only unmounted"
+            throw VolumeError(
+                .inUse,
+                "volume '\(name)' cannot be resized while it is mounted (from '\(device.path)'), for \(reason): stop the "
+                    + "containers that use it")
+        }
+        if draft.isThere { try Files.unlink(draft.path) }
+        do {
+            try draft.copy(image, isInPlace: !isSparse, until: deadline)
+        } catch let error as SystemCallError where error.errno == .noSpace {
+            throw VolumeError(
+                .io,
+                "volume '\(name)' cannot be resized: that needs as much free space in the pool as its data takes, for a "
+                    + "while; make room", cause: error)
         }
     }
 
@@ -175,14 +192,14 @@ extension ImageVolume {
         } catch let error as HelperError where error.reason != .missing {
             throw VolumeError(
                 .io,
-                "volume '\(name)' cannot be made smaller, for its file system seems to be damaged: save a copy of "
+                "volume '\(name)' cannot be resized, for its file system seems to be damaged: save a copy of "
                     + "'\(self.image.path)', and run \"\(repair)\"", cause: error)
         }
     }
 
     private func discardDraft() {
         do {
-            try endResize()
+            if draft.isThere { try Files.unlink(draft.path) }
         } catch {
             logger.warning("a half-made image stays for now", metadata: ["error": "\(error)"])
         }
