@@ -8,7 +8,7 @@ import MobyFSVolumes
 import SystemPackage
 import Testing
 
-@Suite(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+@Suite(.serialized, .enabled(if: ImageTests.canRun, ImageTests.requirement))
 struct ImageDriverRecoveryTests {
     @Test func findsItsMountsAgainAfterARestart() async throws {
         try await withImageVolumes { first in

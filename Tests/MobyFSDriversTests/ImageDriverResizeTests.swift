@@ -8,7 +8,7 @@ import MobyFSVolumes
 import SystemPackage
 import Testing
 
-@Suite(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+@Suite(.serialized, .enabled(if: ImageTests.canRun, ImageTests.requirement))
 struct ImageDriverResizeTests {
     /// What statvfs(3) tells people who run df(1) in the container.
     private func capacity(_ path: FilePath) throws -> UInt64 {

@@ -8,7 +8,7 @@ import MobyFSVolumes
 import SystemPackage
 import Testing
 
-@Suite(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+@Suite(.serialized, .enabled(if: ImageTests.canRun, ImageTests.requirement))
 struct ImageDriverSpaceTests {
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func refusesWhatIsMoreThanTheSize(fs: String) async throws {
@@ -79,6 +79,21 @@ struct ImageDriverSpaceTests {
             let left = try Directories.entries(of: fixture.pool.appending("volumes"))
             #expect(left.isEmpty)
             #expect(!fixture.mountpoint("db").exists)
+        }
+    }
+
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func leavesNothingBehindWhenTheTimeIsUp(fs: String) async throws {
+        try await withTemporaryDirectory { root in
+            let driver = ImageDriver()
+            let options = try OptionParser(driver).parse(["fs": fs]).options
+            let volume = Volume(name: try VolumeName("db"), driver: "image", options: options)
+            let context = DriverContext(
+                root: root, mounts: root.appending("mnt"), deadline: .now + .milliseconds(2), logger: .silent)
+            let error = await #expect(throws: VolumeError.self) { _ = try await driver.create(volume, in: context) }
+            #expect(error?.cause is HelperError)
+            let left = try Directories.entries(of: root)
+            #expect(left.isEmpty)
         }
     }
 

@@ -8,7 +8,7 @@ import MobyFSVolumes
 import SystemPackage
 import Testing
 
-@Suite(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+@Suite(.serialized, .enabled(if: ImageTests.canRun, ImageTests.requirement))
 struct ImageDriverTests {
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func handsOutAnEmptyRootWithoutLostAndFound(fs: String) async throws {
