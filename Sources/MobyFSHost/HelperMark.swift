@@ -6,29 +6,46 @@ import SystemPackage
 /// What tells the processes that a helper program has started from all others: a variable of their environment.
 ///
 /// Daemons leave the session and the process group of the program that starts them; they keep its environment.
-struct HelperMark: Sendable {
-    static let variable = "MOBYFS_HELPER"
+package struct HelperMark: Hashable, Sendable {
+    private let variable: String
+    private let value: String
 
-    let value = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+    /// Makes a mark of a value that the caller has chosen, and finds again.
+    package init(_ variable: String, _ value: String) {
+        self.variable = variable
+        self.value = value
+    }
+
+    /// Makes a mark that no process has yet.
+    init() {
+        self.init("MOBYFS_HELPER", String(UInt64.random(in: 0...UInt64.max), radix: 36))
+    }
+
+    /// For ``HelperProgram/run(_:calledAs:input:environment:until:)``.
+    package var environment: [String: String] { [variable: value] }
+
+    /// The processes that bear the mark.
+    ///
+    /// Blocks.
+    package func bearers() -> [Int32] {
+        let mark = Array("\(variable)=\(value)".utf8)
+        // Without /proc there is nothing to be found; most processes are nobody's of ours, or have ended meanwhile.
+        let names = (try? Directories.entries(of: "/proc")) ?? []
+        return names.compactMap { Int32($0) }.filter { process in
+            guard process != getpid(),
+                let bytes = try? DurableFile.read(FilePath("/proc/\(process)/environ"), limit: 1 << 22)
+            else { return false }
+            return bytes.split(separator: 0).contains { $0.elementsEqual(mark) }
+        }
+    }
 
     /// Ends all processes that bear the mark.
     ///
     /// Blocks.
-    func killBearers() {
-        let mark = Array("\(Self.variable)=\(value)\0".utf8)
+    package func killBearers() {
         // One that is about to start another is found with it the second time.
         for _ in 0..<2 {
-            // Without /proc there is nothing to be found.
-            let names = (try? Directories.entries(of: "/proc")) ?? []
-            for process in names.compactMap({ pid_t($0) }) where process != getpid() {
-                // Most belong to nobody of ours, or have ended meanwhile.
-                guard let bytes = try? DurableFile.read(FilePath("/proc/\(process)/environ"), limit: 1 << 22) else {
-                    continue
-                }
-                if bytes.split(separator: 0).contains(where: { $0.elementsEqual(mark.dropLast()) }) {
-                    kill(process, SIGKILL)
-                }
-            }
+            for process in bearers() { kill(process, SIGKILL) }
         }
     }
 }

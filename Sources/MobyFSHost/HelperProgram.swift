@@ -76,7 +76,7 @@ package struct HelperProgram: Hashable, Sendable {
         let mark = HelperMark()
         let environment = Self.environment(
             from: ProcessInfo.processInfo.environment, folders: folders,
-            adding: environment.merging([HelperMark.variable: mark.value]) { _, own in own })
+            adding: environment.merging(mark.environment) { _, own in own })
         let (output, errors) = (try HelperOutput(), try HelperOutput())
         let seconds = (deadline - .now + .milliseconds(500)).components.seconds
         let run = HelperRun(

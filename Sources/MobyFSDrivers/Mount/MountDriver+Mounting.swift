@@ -52,11 +52,11 @@ extension MountDriver {
         return now + (context.deadline - now) * 9 / 10
     }
 
-    /// Whether the program that serves a file system is there.
-    ///
-    /// Only for FUSE, where the kernel says so at once. A program that hangs is there.
+    /// Whether the program that serves a file system is there, be it that it hangs.
     private func isStillServed(_ entry: MountEntry, at path: FilePath) async -> Bool {
         guard entry.type.hasPrefix("fuse") else { return true }
+        if await BlockingWork.run({ FUSEConnection.hasServer(at: path) }) { return true }
+        // No program that this driver has started: the kernel says at once if there is none at all.
         let errno = try? await BlockingWork.run(until: .now + .seconds(2), "stat '\(path)'") {
             var status = stat()
             return stat(path.string, &status) == 0 ? 0 : Glibc.errno
@@ -113,7 +113,7 @@ extension MountDriver {
         do {
             // More than one only if somebody else has mounted over it.
             while let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) {
-                try await unmount(entry, in: context)
+                try await unmountPatiently(entry, in: context)
             }
             try await BlockingWork.run { try Mountpoint(context.mounts).remove() }
         } catch {
@@ -122,6 +122,19 @@ extension MountDriver {
                     .inUse, "volume '\(volume.name)' cannot be unmounted: some process is at work in it", cause: error)
                 : VolumeError(.io, "volume '\(volume.name)' cannot be unmounted", cause: error)
         }
+    }
+
+    /// Tries a few times: who looks around on the host, or is just being started, is at work in it for a moment only.
+    private func unmountPatiently(_ entry: MountEntry, in context: DriverContext) async throws {
+        for delay in [20, 100, 300] {
+            do {
+                return try await unmount(entry, in: context)
+            } catch  where Self.isBusy(error) {
+                // Not cancelled with the caller: half an unmount is none.
+                await BlockingWork.run { _ = usleep(useconds_t(delay * 1000)) }
+            }
+        }
+        try await unmount(entry, in: context)
     }
 
     private func unmount(_ entry: MountEntry, in context: DriverContext) async throws {

@@ -10,11 +10,27 @@ struct MountFailure {
     let request: MountRequest
     let target: FilePath
     /// What must not be shown, whoever says it.
-    let secrets: [Secret]
+    private(set) var secrets: [Secret]
+    /// How long the log of mount.glusterfs was before.
+    private let logSize: Int
+    private let log: FilePath
+
+    /// To be made before the attempt.
+    init(request: MountRequest, target: FilePath, secrets: [Secret]) {
+        self.request = request
+        self.target = target
+        self.secrets = secrets
+        var status = stat()
+        let name = target.components.map(\.string).joined(separator: "-")
+        log = request.options["log-file"].map { FilePath($0) } ?? FilePath("/var/log/glusterfs/\(name).log")
+        logSize = request.type.name == "glusterfs" && stat(log.string, &status) == 0 ? Int(status.st_size) : 0
+    }
 
     /// The same, with one more secret.
     func hiding(_ secret: Secret) -> MountFailure {
-        MountFailure(request: request, target: target, secrets: secrets + [secret])
+        var failure = self
+        failure.secrets.append(secret)
+        return failure
     }
 
     /// The error to throw for a volume.
@@ -38,7 +54,7 @@ struct MountFailure {
         var error = error
         // Where to read more is not what happened.
         error.lines = (error.lines + (request.type.name == "glusterfs" ? glusterLog() : [])).filter { line in
-            !line.hasPrefix("Refer to the ") && !line.hasPrefix("dmesg(1) may have more")
+            !["Refer to the ", "dmesg(1) may have more", "Warning: Permanently added"].contains { line.hasPrefix($0) }
         }
         // What ssh says comes before what sshfs says of it.
         var lines: [String] = []
@@ -62,14 +78,9 @@ struct MountFailure {
 
     /// The last error in the log that mount.glusterfs leaves the reason to.
     private func glusterLog() -> [String] {
-        let given = request.options["log-file"].map { FilePath($0) }
-        let name = target.components.map(\.string).joined(separator: "-")
         // No log says no more.
-        guard let bytes = try? DurableFile.read(given ?? FilePath("/var/log/glusterfs/\(name).log"), limit: 1 << 26)
-        else {
-            return []
-        }
-        let lines = String(decoding: bytes.suffix(65536), as: UTF8.self).split(separator: "\n")
+        guard let bytes = try? DurableFile.read(log, limit: 1 << 26) else { return [] }
+        let lines = String(decoding: bytes.dropFirst(logSize).suffix(65536), as: UTF8.self).split(separator: "\n")
         guard let line = lines.last(where: { $0.contains("] E [") }) else { return [] }
         // [time] E [MSGID: n] [file.c:line:function] 0-part: text
         let text = line.split(separator: "] ").last.map(String.init) ?? ""

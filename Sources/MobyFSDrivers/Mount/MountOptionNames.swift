@@ -13,14 +13,12 @@ struct MountOptionNames: Sendable {
     /// Whether a key that is not here is wrong for certain; else the kernel is asked.
     let isComplete: Bool
     private let names: Set<String>
-    private let ignoresCase: Bool
 
     private init(
-        _ manual: String, _ lists: String..., negatable: String = "", isComplete: Bool = true, ignoresCase: Bool = false
+        _ manual: String, _ lists: String..., negatable: String = "", isComplete: Bool = true
     ) {
         self.manual = manual
         self.isComplete = isComplete
-        self.ignoresCase = ignoresCase
         var names = Set(lists.flatMap { $0.split(whereSeparator: \.isWhitespace).map(String.init) })
         for name in negatable.split(whereSeparator: \.isWhitespace) {
             names.insert(String(name))
@@ -30,7 +28,7 @@ struct MountOptionNames: Sendable {
     }
 
     func contains(_ key: String) -> Bool {
-        names.contains(key) || ignoresCase && Self.lowercasedSSH.contains(key.lowercased())
+        names.contains(key)
     }
 
     /// The known key that is nearest to one that is not.
@@ -46,21 +44,16 @@ struct MountOptionNames: Sendable {
         return all[type.name]
     }
 
-    private static let lowercasedSSH = Set(ssh.split(whereSeparator: \.isWhitespace).map { $0.lowercased() })
-
+    /// Those of ssh that sshfs passes on, but for those that start programs.
     private static let ssh = """
-        AddKeysToAgent AddressFamily BatchMode BindAddress BindInterface CanonicalDomains CanonicalizeFallbackLocal
-        CanonicalizeHostname CanonicalizeMaxDots CanonicalizePermittedCNAMEs CASignatureAlgorithms CertificateFile
-        ChannelTimeout CheckHostIP Ciphers ClearAllForwardings Compression CompressionLevel ConnectionAttempts
-        ConnectTimeout ControlMaster ControlPath ControlPersist EnableSSHKeysign FingerprintHash ForwardAgent
-        GlobalKnownHostsFile GSSAPIAuthentication GSSAPIClientIdentity GSSAPIDelegateCredentials GSSAPIKeyExchange
-        GSSAPIKexAlgorithms GSSAPIRenewalForcesRekey GSSAPIServerIdentity GSSAPITrustDns HashKnownHosts
-        HostbasedAcceptedAlgorithms HostbasedAuthentication HostKeyAlgorithms HostKeyAlias Hostname IdentitiesOnly
-        IdentityAgent IdentityFile IgnoreUnknown IPQoS KbdInteractiveAuthentication KbdInteractiveDevices KexAlgorithms
-        LogLevel LogVerbose MACs NoHostAuthenticationForLocalhost NumberOfPasswordPrompts ObscureKeystrokeTiming
-        PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAcceptedAlgorithms PubkeyAcceptedKeyTypes
-        PubkeyAuthentication RekeyLimit RequiredRSASize RevokedHostKeys SendEnv ServerAliveCountMax ServerAliveInterval
-        SetEnv StrictHostKeyChecking Tag TCPKeepAlive UpdateHostKeys User UserKnownHostsFile VerifyHostKeyDNS
+        AddressFamily BatchMode BindAddress BindInterface CertificateFile ChallengeResponseAuthentication CheckHostIP Cipher
+        Ciphers Compression CompressionLevel ConnectionAttempts ConnectTimeout ControlMaster ControlPath ControlPersist
+        FingerprintHash GlobalKnownHostsFile GSSAPIAuthentication GSSAPIDelegateCredentials HostbasedAuthentication
+        HostbasedKeyTypes HostKeyAlgorithms HostKeyAlias HostName IdentitiesOnly IdentityAgent IdentityFile IPQoS
+        KbdInteractiveAuthentication KbdInteractiveDevices KexAlgorithms LogLevel MACs NoHostAuthenticationForLocalhost
+        NumberOfPasswordPrompts PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAcceptedKeyTypes
+        PubkeyAuthentication RekeyLimit RevokedHostKeys ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking
+        TCPKeepAlive UpdateHostKeys UsePrivilegedPort UserKnownHostsFile VerifyHostKeyDNS VisualHostKey
         """
 
     private static let sshfs = MountOptionNames(
@@ -74,7 +67,7 @@ struct MountOptionNames: Sendable {
         attr_timeout ac_attr_timeout noforget remember modules allow_other allow_root default_permissions auto_unmount
         fsname subtype max_read max_write max_readahead async_read sync_read nonempty large_read hard_remove use_ino
         readdir_ino big_writes subdir rellinks norellinks from_code to_code blksize context fscontext defcontext rootcontext
-        """, ssh, ignoresCase: true)
+        """, ssh)
 
     private static let security = "context fscontext defcontext rootcontext seclabel"
 

@@ -18,7 +18,12 @@ extension MountRequest {
         if type.isOnDisk { return Directories.resolve(FilePath(entry.source)) == Directories.resolve(FilePath(source)) }
         if type.isLocal { return entry.source == source }
         guard type.isNFS || type.isSMB || type.isSSHFS, options["fsname"] == nil else { return true }
-        return Self.normalized(entry.source) == Self.normalized(source)
+        var found = Self.normalized(entry.source)
+        // The user may come from credentials=.
+        if type.isSSHFS, !source.contains("@"), let at = found.firstIndex(of: "@") {
+            found = String(found[found.index(after: at)...])
+        }
+        return found == Self.normalized(source)
     }
 
     /// `\\SERVER\Share\` and `//server/share` are one.

@@ -34,16 +34,22 @@ struct MountRun: Sendable {
             options.items += login.options
             try await program.run(
                 [request.source, target.string] + Self.list(options), input: login.input,
-                environment: login.environment, until: deadline)
+                environment: login.environment.merging(mark.environment) { _, mark in mark }, until: deadline)
         case .fuse(let program):
             let login = try login()
             let options = (request.options.items + login.options).flatMap { ["-o", Self.escaped($0)] }
+            // Else sshfs keeps to itself why ssh fails.
+            let verbosity = request.type.isSSHFS ? ["-v"] : []
             // Under its own name rclone takes other arguments.
             try await program.run(
-                [request.source, target.string] + options,
-                calledAs: program.name == "rclone" ? "mount.rclone" : nil, input: login.input, until: deadline)
+                [login.source ?? request.source, target.string] + verbosity + options,
+                calledAs: program.name == "rclone" ? "mount.rclone" : nil, input: login.input,
+                environment: mark.environment, until: deadline)
         }
     }
+
+    /// By which the program that serves it is known later.
+    private var mark: HelperMark { FUSEConnection.mark(of: target) }
 
     private func bind() async throws {
         let source = FilePath(request.source)
@@ -68,6 +74,8 @@ struct MountRun: Sendable {
 
     /// What tells a program who asks, unseen by others.
     private struct Login {
+        /// What to mount, with the user's name in it.
+        var source: String?
         var options: [MountOptionList.Item] = []
         var environment: [String: String] = [:]
         var input: [UInt8] = []
@@ -86,7 +94,7 @@ struct MountRun: Sendable {
             }
         } else if type.isSSHFS {
             if let name = credentials.username, !request.source.contains("@") {
-                login.options.append(.init("User", name))
+                login.source = "\(name)@\(request.source)"
             }
             if credentials.password != nil {
                 // Asked once more, nobody would answer.

@@ -27,7 +27,8 @@ struct MountType: Hashable, Sendable {
 
     /// Whether a program in user space serves it that is started directly: `fuse.sshfs`.
     var fuseProgram: String? {
-        name.hasPrefix("fuse.") && name.count > 5 ? String(name.dropFirst(5)) : nil
+        if name == "sshfs" { return name }
+        return name.hasPrefix("fuse.") && name.count > 5 ? String(name.dropFirst(5)) : nil
     }
 
     /// Whether it is served by a program, under whatever name.

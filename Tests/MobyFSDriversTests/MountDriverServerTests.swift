@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite(
+    .enabled(if: Machine.isRoot, "mounting needs root"),
+    .enabled(if: MountServers.has("sshd", "sshfs", "openssl"), "needs openssh-server, sshfs and openssl"), .serialized)
+struct SSHFSMountTests {
+    @Test func mountsAFolderOfAHostWithAKey() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                try server.root.appending("share/file").write("from afar")
+                let options = [
+                    "type": "fuse.sshfs", "device": "root@127.0.0.1:\(server.root)/share",
+                    "o": "\(server.trust),IdentityFile=\(server.key),PasswordAuthentication=no,_netdev",
+                ]
+                for _ in 0..<2 {
+                    let path = try await fixture.mount(options)
+                    #expect(try path.appending("file").text == "from afar")
+                    try path.appending("new, 100%").write("back")
+                }
+                #expect(try fixture.entry?.type == "fuse.sshfs")
+                #expect(try server.root.appending("share/new, 100%").text == "back")
+                try await fixture.unmount(options)
+                #expect(!fixture.mounts.exists)
+            }
+        }
+    }
+
+    @Test func mountsAsVieuxSSHFSDoesWithAPasswordThatNobodySees() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                try server.root.appending("share/file").write("from afar")
+                let options = [
+                    "sshcmd": "root@127.0.0.1:\(server.root)/share", "password": SSHServer.password,
+                    "port": "\(server.port)", "allow_other": "", "UserKnownHostsFile": "\(server.root)/known",
+                    "PubkeyAuthentication": "no", "uid": "1234",
+                ]
+                let path = try await fixture.mount(options)
+                #expect(try path.appending("file").text == "from afar")
+                #expect(path.appending("file").attributes.owner == 1234)
+                let seen = try await MountServers.shell(
+                    "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true")
+                #expect(seen.contains("sshfs") && !seen.contains(SSHServer.password))
+                try await fixture.unmount(options)
+
+                try fixture.root.appending("credentials/nas").write("username=root\npassword=\(SSHServer.password)\n")
+                var other = options.merging(["credentials": "nas", "sshcmd": "127.0.0.1:\(server.root)/share"]) { $1 }
+                other["password"] = nil
+                try await fixture.mount(other)
+                try await fixture.unmount(other)
+            }
+        }
+    }
+
+    @Test func saysWhyAServerDoesNotLetItIn() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                let options = [
+                    "sshcmd": "root@127.0.0.1:\(server.root)/share", "port": "\(server.port)",
+                    "UserKnownHostsFile": "\(server.root)/known", "PubkeyAuthentication": "no",
+                ]
+                let wrong = try await fixture.refusal(options.merging(["password": "wrong horse"]) { $1 })
+                #expect(wrong.contains("Permission denied") && !wrong.contains("wrong horse"), "\(wrong)")
+                let none = try await fixture.refusal(options)
+                #expect(none.contains("Permission denied"), "\(none)")
+                let folder = try await fixture.refusal(
+                    options.merging(["password": SSHServer.password, "sshcmd": "root@127.0.0.1:/nonexistent"]) { $1 })
+                #expect(folder.contains("No such file or directory (ENOENT)"), "\(folder)")
+            }
+        }
+        try await withMountDriver { fixture in
+            let text = try await fixture.refusal(["sshcmd": "root@127.0.0.1:/", "port": "1"])
+            #expect(text.contains("Connection refused"), "\(text)")
+            #expect(text.contains("source 'root@127.0.0.1:/'") && text.contains("port=1"), "\(text)")
+        }
+    }
+
+    /// A server that is behind a firewall, or hangs.
+    @Test func givesUpOnAServerThatDoesNotAnswer() async throws {
+        try await withTemporaryDirectory { root in
+            let port = try MountServers.freePort()
+            let descriptor = try check(socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0), "socket")
+            defer { close(descriptor) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let result = withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+            }
+            try check(result, "bind")
+            // It is connected to, and never says a word.
+            try check(listen(descriptor, 8), "listen")
+            try await withMountDriver { fixture in
+                for password in ["", "secret"] {
+                    var options = ["sshcmd": "root@127.0.0.1:/", "port": "\(port)"]
+                    if !password.isEmpty { options["password"] = password }
+                    let text = try await fixture.refusal(options, within: .seconds(2))
+                    #expect(text.contains("sshfs did not end within 2 s and was killed"), "\(text)")
+                    let left = try await MountServers.shell("pgrep -f 'ssh.*[p]ort=\(port)' || true")
+                    #expect(left.isEmpty, "no ssh is left")
+                }
+            }
+        }
+    }
+
+    @Test func mountsAnewWhatHasCrashed() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                try server.root.appending("share/file").write("from afar")
+                let options = [
+                    "type": "fuse.sshfs", "device": "root@127.0.0.1:\(server.root)/share",
+                    "o": "\(server.trust),IdentityFile=\(server.key)",
+                ]
+                let path = try await fixture.mount(options)
+                try await signal("-9", fixture)
+                // Until the kernel has noticed.
+                while path.appending("file").exists { sched_yield() }
+                try await fixture.mount(options)
+                #expect(try path.appending("file").text == "from afar")
+                // And unmounting what has crashed works too.
+                try await signal("-9", fixture)
+                while path.appending("file").exists { sched_yield() }
+                try await fixture.unmount(options)
+                #expect(!fixture.mounts.exists)
+            }
+        }
+    }
+
+    @Test func unmountsWhatHangs() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                let options = [
+                    "type": "fuse.sshfs", "device": "root@127.0.0.1:\(server.root)/share",
+                    "o": "\(server.trust),IdentityFile=\(server.key)",
+                ]
+                try await fixture.mount(options)
+                try await signal("-STOP", fixture)
+                // Mounted is mounted, whoever hangs.
+                let start = ContinuousClock.now
+                try await fixture.mount(options)
+                try await fixture.unmount(options, within: .seconds(2))
+                #expect(.now - start < .seconds(15))
+                #expect(try fixture.entry == nil)
+                try await signal("-CONT", fixture)
+            }
+        }
+    }
+}
+
+/// Sends a signal to the program that serves a mount.
+private func signal(_ signal: String, _ fixture: MountDriverFixture) async throws {
+    try await HelperProgram("pkill", package: "procps").run(
+        [signal, "-f", "^sshfs .*\(fixture.mounts)|/sshfs .*\(fixture.mounts)"], until: .now + .seconds(10))
+}
+
+@Suite(
+    .enabled(if: Machine.isRoot, "mounting needs root"),
+    .enabled(if: GlusterServer.isHere, "needs glusterfs-server and glusterfs-client"), .serialized)
+struct GlusterFSMountTests {
+    @Test func mountsAVolumeOfTwoBricks() async throws {
+        try await GlusterServer.with { server in
+            try await withMountDriver { fixture in
+                let options = ["type": "glusterfs", "device": "\(server.address):/vol", "o": "log-level=WARNING"]
+                for _ in 0..<2 {
+                    let path = try await fixture.mount(options.merging(["mode": "0770", "uid": "1234"]) { $1 })
+                    try path.appending("file").write("twice")
+                    #expect(path.attributes == (0o770, 1234, 0))
+                }
+                #expect(try server.root.appending("brick1/file").text == "twice")
+                #expect(try server.root.appending("brick2/file").text == "twice")
+                try await fixture.unmount(options)
+                #expect(!fixture.mounts.exists)
+                let text = try await fixture.refusal(options.merging(["device": "\(server.address):/nope"]) { $1 })
+                #expect(text.contains("mount.glusterfs"), "\(text)")
+                #expect(text.contains("failed to fetch volume file") || text.contains("nope"), "\(text)")
+            }
+        }
+    }
+}
