@@ -100,6 +100,8 @@ extension BtrfsDirectory {
 
     /// Creates a quota group; one that exists is no error.
     package func createGroup(_ group: BtrfsGroup) throws {
+        // Subvolumes have theirs, and newer kernels refuse to be asked for one.
+        guard try usage(of: group) == nil else { return }
         let failure = mobyfs_btrfs_create_group(descriptor, group.rawValue)
         if failure != EEXIST { try call("create quota group \(group) on '\(path)'", failure) }
     }

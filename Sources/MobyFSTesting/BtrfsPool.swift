@@ -13,21 +13,33 @@ extension Machine {
     package static let hasSimpleQuotas = hasBtrfs && FilePath("/sys/fs/btrfs/features/simple_quota").exists
 }
 
-/// Runs `body` with a fresh btrfs file system, in a file on a loop device; it is gone afterwards, pass or fail.
-package func withBtrfs<Result>(
-    options: String = "loop", isolation: isolated (any Actor)? = #isolation, _ body: (FilePath) async throws -> Result
-) async throws -> Result {
-    try await withTemporaryDirectory { root in
-        let (image, pool) = (root.appending("image"), root.appending("pool"))
+/// A btrfs file system in a file on a loop device.
+package enum BtrfsPool {
+    /// Makes one and mounts it; `umount` alone takes the loop device down again.
+    package static func mount(image: FilePath, at path: FilePath) async throws {
         try image.write("")
         try check(truncate(image.string, 512 << 20), "truncate '\(image)'")
-        try Directories.create(pool, mode: 0o755)
+        try Directories.create(path, mode: 0o755)
         let deadline = ContinuousClock.now + .seconds(60)
         try await HelperProgram("mkfs.btrfs", package: "btrfs-progs").run(["-q", image.string], until: deadline)
         try await HelperProgram("mount", package: "mount").run(
-            ["-o", options, image.string, pool.string], until: deadline)
+            ["-o", "loop", image.string, path.string], until: deadline)
+    }
+
+    package static func unmount(_ path: FilePath) {
         // Whatever the test has left open.
-        defer { umount2(pool.string, CInt(MNT_DETACH)) }
+        umount2(path.string, CInt(MNT_DETACH))
+    }
+}
+
+/// Runs `body` with a fresh btrfs file system that is gone afterwards, pass or fail.
+package func withBtrfs<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (FilePath) async throws -> Result
+) async throws -> Result {
+    try await withTemporaryDirectory { root in
+        let pool = root.appending("pool")
+        try await BtrfsPool.mount(image: root.appending("image"), at: pool)
+        defer { BtrfsPool.unmount(pool) }
         return try await body(pool)
     }
 }

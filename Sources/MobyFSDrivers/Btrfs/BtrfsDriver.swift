@@ -65,7 +65,13 @@ package struct BtrfsDriver: VolumeDriver {
     }
 
     package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport {
-        BtrfsDirectory.isBtrfs(pool) ? .enforced : .unsupported("the pool '\(pool)' is not on btrfs")
+        guard BtrfsDirectory.isBtrfs(pool) else { return .unsupported("the pool '\(pool)' is not on btrfs") }
+        do {
+            _ = try BtrfsDirectory(Directories.resolve(pool)).quotaStatus()
+            return .enforced
+        } catch {
+            return .unsupported("it cannot get at the quotas of the pool: \(error)")
+        }
     }
 
     package func suits(pool: FilePath) -> Bool {
@@ -103,28 +109,21 @@ package struct BtrfsDriver: VolumeDriver {
     ) throws -> [String: String] {
         let path = root.appending(Self.name)
         let isKept = Directories.isDirectory(path) != nil
-        if !isKept {
-            try BtrfsDirectory(root).createSubvolume(named: Self.name)
+        if !isKept { try BtrfsDirectory(root).createSubvolume(named: Self.name) }
+        // What fails from here on is taken back by purge(_:).
+        let data = try BtrfsDirectory(path)
+        guard let subvolume = try data.subvolume() else { throw Self.noSubvolume(volume, path) }
+        if !isKept { try Directories.set(owner: nil, group: nil, mode: 0o755, of: path) }
+        if volume.options["copyonwrite"] == "false" {
+            try data.disableCopyOnWrite()
+        } else if let algorithm = volume.options["compression"] {
+            try data.setCompression(algorithm)
         }
-        do {
-            let data = try BtrfsDirectory(path)
-            guard let subvolume = try data.subvolume() else { throw Self.noSubvolume(volume, path) }
-            if !isKept { try Directories.set(owner: nil, group: nil, mode: 0o755, of: path) }
-            if volume.options["copyonwrite"] == "false" {
-                try data.disableCopyOnWrite()
-            } else if let algorithm = volume.options["compression"] {
-                try data.setCompression(algorithm)
-            }
-            try BtrfsSize(of: volume, subvolume).apply(to: data, until: deadline)
-            try RootAttributes.apply(volume.options, to: path)
-            // A limit that a power cut takes back is set again by the next Mount.
-            try data.synchronize()
-            return BtrfsIdentity(subvolume).state
-        } catch {
-            // Of kept data the rest may be lost, but not what is there.
-            if !volume.isAdopted { try BtrfsSubvolumeRemover.remove(below: root, until: .now + Self.patience) }
-            throw error
-        }
+        try BtrfsSize(of: volume, subvolume).apply(to: data, until: deadline)
+        try RootAttributes.apply(volume.options, to: path)
+        // A limit that a power cut takes back is set again by the next Mount.
+        try data.synchronize()
+        return BtrfsIdentity(subvolume).state
     }
 
     package func remove(_ volume: Volume, in context: DriverContext) async throws {}

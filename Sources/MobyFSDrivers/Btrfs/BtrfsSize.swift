@@ -27,11 +27,7 @@ struct BtrfsSize {
     ///   - deadline: When to give up on waiting for a rescan, before which a limit does not bite; nil waits for none.
     /// - Throws: ``VolumeError`` if the volume cannot be held to its size; ``SystemCallError``.
     func apply(to data: borrowing BtrfsDirectory, until deadline: ContinuousClock.Instant? = nil) throws {
-        guard let size = volume.options.size else {
-            // Of a volume whose data was kept.
-            if try data.limit(of: group) != nil { try data.setLimit(of: group, to: nil) }
-            return
-        }
+        guard let size = volume.options.size else { return try lift(data) }
         let isSet = try data.limit(of: group) == size.bytes && data.members(of: group).contains(own)
         if !isSet { try prepare(data, size) }
         guard let status = try data.quotaStatus() else { return }
@@ -41,6 +37,15 @@ struct BtrfsSize {
             if let deadline { try waitForRescan(of: data, until: deadline) }
         }
         if !isSet { try data.setLimit(of: group, to: size.bytes) }
+    }
+
+    /// Takes away the limit that kept data may have from an earlier volume.
+    private func lift(_ data: borrowing BtrfsDirectory) throws {
+        do {
+            if try data.limit(of: group) != nil { try data.setLimit(of: group, to: nil) }
+        } catch let error as SystemCallError where error.errno == .notPermitted {
+            // Who may not read limits has set none.
+        }
     }
 
     /// Changes the limit, unless more is used.
@@ -63,6 +68,8 @@ struct BtrfsSize {
 
     /// Makes the group, and quotas if there are none.
     private func prepare(_ data: borrowing BtrfsDirectory, _ size: ByteSize) throws {
+        // It counted all there was when it was made.
+        if try data.members(of: group).contains(own) { return }
         // Looked at only if it matters: there may be a lot in it.
         let isEmpty = try Directories.entries(of: data.path).isEmpty
         if try data.quotaStatus() == nil { try data.enableQuota(countingAll: !isEmpty) }

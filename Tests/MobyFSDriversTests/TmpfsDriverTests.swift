@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSTesting
+import MobyFSVolumes
+import SystemPackage
+import Testing
+
+@Suite struct TmpfsOptionsTests {
+    private func parse(_ given: [String: String]) throws -> [String: String] {
+        try OptionParser(TmpfsDriver(memoryBytes: 1000 << 20)).parse(given).options.values
+    }
+
+    /// The forms of the engine's own driver, of Podman and of mobyfs are one volume.
+    @Test func readsWhatOthersWrite() throws {
+        let asLocal = try parse([
+            "type": "tmpfs", "device": "tmpfs",
+            "o": "size=100m,uid=1000,gid=1001,mode=1777,nr_inodes=1k,noexec,nosuid",
+        ])
+        #expect(
+            asLocal == [
+                "size": "100MiB", "uid": "1000", "gid": "1001", "mode": "1777", "o": "nr_inodes=1k,noexec,nosuid",
+            ])
+        let own = [
+            "size": "100M", "uid": "1000", "gid": "1001", "mode": "1777", "o": "nr_inodes=1k,noexec,nosuid",
+        ]
+        #expect(try parse(own) == asLocal)
+        #expect(try parse(["type": "tmpfs", "device": "none"]) == [:])
+        #expect(try parse(["type": "tmpfs", "o": "size=2M,size=3M"]) == ["size": "3MiB"])
+    }
+
+    @Test func turnsPercentagesAndBlocksIntoBytes() throws {
+        #expect(try parse(["size": "10%"])["size"] == "100MiB")
+        #expect(try parse(["o": "size=25%,noswap"]) == ["size": "250MiB", "o": "noswap"])
+        #expect(try parse(["o": "nr_blocks=256"])["size"] == "1MiB")
+        #expect(try parse(["o": "nr_blocks=1k,size=8M"])["size"] == "8MiB")
+    }
+
+    @Test(arguments: [
+        ["o": "size=1M", "size": "2M"], ["size": "0"], ["size": "0%"], ["size": "ten%"], ["size": "-5%"],
+        ["size": "99999999999%"], ["o": "size"], ["o": "mode=999"], ["o": "\"open"], ["type": "nfs"],
+        ["on-remove": "keep"], ["on-remove": "trash"], ["compression": "zstd"], ["o": "uid=nobody-of-here"],
+    ])
+    func refusesWhatMakesNoSense(given: [String: String]) {
+        let error = #expect(throws: VolumeError.self) { try parse(given) }
+        #expect(error?.code == .invalidArgument)
+    }
+}
+
+@Suite(.enabled(if: Machine.isRoot, "mounting needs root"), .serialized)
+struct TmpfsDriverTests {
+    private func withVolumes(_ body: (ManagerFixture) async throws -> Void) async throws {
+        try await withVolumeManager(drivers: [DirectoryDriver(reserved: []), TmpfsDriver()]) { fixture in
+            do {
+                try await body(fixture)
+            } catch {
+                unmountAll(fixture)
+                throw error
+            }
+            unmountAll(fixture)
+        }
+    }
+
+    private func unmountAll(_ fixture: ManagerFixture) {
+        let mounts = fixture.runtime.appending("mounts")
+        for name in (try? Directories.entries(of: mounts)) ?? [] {
+            while umount2(mounts.appending(name).string, CInt(MNT_DETACH)) == 0 {}
+            try? Mountpoint(mounts.appending(name)).remove()
+        }
+    }
+
+    private func mounts(at path: FilePath) throws -> [String] {
+        let text = String(decoding: try DurableFile.read("/proc/self/mountinfo", limit: 1 << 24), as: UTF8.self)
+        return text.split(separator: "\n").filter { $0.contains(" \(path) ") }.map(String.init)
+    }
+
+    @Test func staysMountedUntilItIsRemoved() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("cache", options: ["type": "tmpfs", "o": "size=1m,noexec,nosuid,nodev"])
+            let path = fixture.runtime.appending("mounts/cache")
+            #expect(!path.exists)
+            for round in 0..<3 {
+                #expect(try await fixture.volumes.mount("cache", id: "c\(round)", for: nil) == path)
+                if round == 0 { try path.appending("file").write("seeded") }
+                #expect(try path.appending("file").text == "seeded")
+                try await fixture.volumes.unmount("cache", id: "c\(round)")
+            }
+            let lines = try mounts(at: path)
+            #expect(lines.count == 1)
+            for word in ["nosuid", "nodev", "noexec", "size=1024k"] { #expect(lines.first?.contains(word) == true) }
+
+            let restarted = await fixture.restarted()
+            await restarted.volumes.unmountIdle()
+            _ = try await restarted.volumes.mount("cache", id: "d", for: nil)
+            #expect(try path.appending("file").text == "seeded")
+            #expect(try mounts(at: path).count == 1)
+            try await restarted.volumes.unmount("cache", id: "d")
+            try await restarted.volumes.remove("cache")
+            #expect(!path.exists)
+        }
+    }
+
+    @Test func holdsNoMoreFilesThanItMay() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("few", options: ["type": "tmpfs", "o": "nr_inodes=5,mode=0700"])
+            let path = try await fixture.volumes.mount("few", id: "c", for: nil)
+            #expect(path.attributes.mode == 0o700)
+            #expect((0..<5).map { mkdir(path.appending("\($0)").string, 0o755) } == [0, 0, 0, 0, -1])
+            #expect(errno == ENOSPC)
+            try await fixture.volumes.unmount("few", id: "c")
+        }
+    }
+
+    /// The kernel is asked at Create, not when the container starts.
+    @Test(arguments: ["sise=1M", "huge=sometimes", "nr_inodes=many", "lowerdir=/tmp", "noexec,foo"])
+    func refusesOptionsTheKernelDoesNotTake(list: String) async throws {
+        try await withVolumes { fixture in
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("db", options: ["type": "tmpfs", "o": list])
+            }
+            #expect(error?.code == .invalidArgument)
+            #expect("\(error as (any Error)?)".contains(list), "\(error as (any Error)?)")
+            #expect(fixture.volumes.counts.volumes == 0)
+        }
+    }
+
+    @Test func mountsNothingOverWhatIsNotItsOwn() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["type": "tmpfs"])
+            let path = fixture.runtime.appending("mounts/db")
+            try Directories.create(path, mode: 0o755)
+            try #require(mount("somebody", path.string, "tmpfs", 0, nil) == 0)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("db", id: "c", for: nil)
+            }
+            #expect(error?.code == .unavailable && error?.message.contains("umount \(path)") == true)
+            #expect(try mounts(at: path).count == 1)
+        }
+    }
+
+    /// A process of the host that works in it keeps a volume.
+    @Test func isNotRemovedUnderAProcess() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["type": "tmpfs"])
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            try path.appending("file").write("x")
+            try await fixture.volumes.unmount("db", id: "c")
+            let file = open(path.appending("file").string, O_RDONLY)
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.code == .inUse)
+            #expect(try path.appending("file").text == "x")
+            close(file)
+            try await fixture.volumes.remove("db")
+            #expect(!path.exists)
+        }
+    }
+
+    @Test func isResizedWithoutLosingItsOtherOptions() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create(
+                "db", options: ["type": "tmpfs", "o": "size=4m,noexec,nr_inodes=100,mode=0711"])
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try path.appending("file").writeUntilRefused().bytes == 4 << 20)
+            _ = try await fixture.volumes.resize("db", to: "8M")
+            let lines = try mounts(at: path)
+            #expect(lines.count == 1)
+            for word in ["noexec", "nr_inodes=100", "mode=711", "size=8192k"] {
+                #expect(lines.first?.contains(word) == true, "\(word): \(lines)")
+            }
+            let error = await #expect(throws: VolumeError.self) { _ = try await fixture.volumes.resize("db", to: "2M") }
+            #expect(error?.message.contains("holds 4 MiB") == true, "\(error?.message ?? "")")
+            // Somebody else's change does not last.
+            try Mounts.reconfigure(path, type: "tmpfs", options: [("size", "32m")])
+            _ = try await fixture.volumes.mount("db", id: "d", for: nil)
+            #expect(try mounts(at: path).first?.contains("size=8192k") == true)
+            for id in ["c", "d"] { try await fixture.volumes.unmount("db", id: id) }
+        }
+    }
+}
