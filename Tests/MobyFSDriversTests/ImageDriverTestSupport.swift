@@ -28,6 +28,8 @@ enum PoolKind: String, CaseIterable, Sendable {
 /// - Parameters:
 ///   - kind: What the pool is on.
 ///   - poolBytes: How large the pool's file system is, where it has one of its own.
+///   - body: What to run.
+/// - Throws: What `body` throws.
 func withImageVolumes(
     on kind: PoolKind = .machine, poolBytes: UInt64 = 1 << 30, _ body: (ManagerFixture) async throws -> Void
 ) async throws {

@@ -11,7 +11,7 @@ struct MountRequest: Sendable {
     /// Those for the file system and those of ``MountFlags``, without what only programs read.
     private(set) var options: MountOptionList
     /// What `credentials=` names.
-    private(set) var credentials: String?
+    let credentials: String?
     /// Whether the source is a directory that is mounted a second time.
     private(set) var isBind = false
     /// Whether what is mounted below that comes along.
@@ -34,17 +34,21 @@ struct MountRequest: Sendable {
         if options.remove("bind") != nil { isBind = true }
         if type.name == "bind" || type.name == "rbind" { isBind = true }
         if type.name == "rbind" { isRecursive = true }
-        credentials = given["credentials"]
-        for name in ["credentials", "cred"] {
-            guard let value = options.remove(name) else { continue }
-            if let other = credentials, other != value {
-                throw Self.invalid("credentials='\(other)' and '\(value)' in 'o' are two different ones: leave one out")
-            }
-            credentials = value
-        }
+        credentials = try Self.credentials(given["credentials"], and: &options)
         try checkSource()
         try checkCredentials()
         try checkNames()
+    }
+
+    /// What `credentials=` names, be it an option of its own or in `o`, from which it is taken.
+    private static func credentials(
+        _ given: String?, and options: inout MountOptionList
+    ) throws(VolumeError) -> String? {
+        let named = [given, options.remove("credentials"), options.remove("cred")].compactMap(\.self)
+        if let first = named.first, let other = named.first(where: { $0 != first }) {
+            throw invalid("credentials='\(first)' and '\(other)' in 'o' are two different ones: leave one out")
+        }
+        return named.first
     }
 
     private static func invalid(_ text: String) -> VolumeError { VolumeError(.invalidArgument, text) }
