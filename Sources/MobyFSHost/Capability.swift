@@ -9,7 +9,9 @@ package enum Capability: UInt64, Sendable {
     /// CAP_SYS_RESOURCE: growing a mounted ext4, among much else.
     case systemResource = 24
 
-    /// Whether this process has it. Blocks.
+    /// Whether this process has it.
+    ///
+    /// Blocks.
     package var isEffective: Bool {
         // Without /proc nothing works anyway, and whoever has the capability is told so by what fails.
         guard let bytes = try? DurableFile.read("/proc/self/status") else { return true }

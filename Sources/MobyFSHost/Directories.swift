@@ -123,6 +123,11 @@ package enum Directories {
         guard reason == 0 else { throw SystemCallError("sync '\(path)'", Errno(rawValue: reason)) }
     }
 
+    /// Throws if this process can change nothing in a directory.
+    package static func requireWritable(_ path: FilePath) throws {
+        try check(access(path.string, W_OK | X_OK), "write to '\(path)'")
+    }
+
     /// Deletes a directory if nothing is in it.
     package static func removeIfEmpty(_ path: FilePath) {
         rmdir(path.string)

@@ -32,7 +32,8 @@ extension VolumeManager {
     private func unmountLeftover(_ path: FilePath) async {
         do {
             try await BlockingWork.run {
-                while try Mounts.entry(at: path) != nil { try Mounts.unmount(path) }
+                // Some program that the daemon had started may be at work in it still; nobody is to have it.
+                while try Mounts.entry(at: path) != nil { try Mounts.unmount(path, detaching: true) }
                 try Mountpoint(path).remove()
             }
             logger.notice("what belonged to no volume is unmounted", metadata: ["mount.path": "\(path)"])

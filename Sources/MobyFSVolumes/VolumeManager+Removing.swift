@@ -28,6 +28,8 @@ extension VolumeManager {
     private func remove(_ volume: Volume, until deadline: ContinuousClock.Instant) async throws {
         let driver = try driver(named: volume.driver)
         let context = context(volume, deadline: deadline)
+        // What is in memory is gone once it is unmounted: first make sure that the rest can follow.
+        try await BlockingWork.run { [store] in try store.requireWritable() }
         try await driver.release(volume, in: context)
         try await driver.remove(volume, in: context)
         let name = volume.name

@@ -44,11 +44,36 @@ extension VolumeManager {
             try choice.requireHardSize(driver, options)
         }
         let context = context(volume, secrets: try await secrets(of: volume), deadline: deadline)
-        // The disk first: a record that promises more than there is would be a lie.
-        resized.state = try await driver.resize(volume, to: size, in: context)
+        if let old = volume.options.size, size > old {
+            resized.state = try await grow(volume, to: resized, of: size, with: driver, in: context)
+        } else {
+            // The disk first: a record that promises less than the storage lets in would be a lie.
+            resized.state = try await driver.resize(volume, to: size, in: context)
+        }
         try await BlockingWork.run { [store, resized] in try store.save(resized) }
         update(volume.name) { $0.volume = resized }
         context.logger.info("volume resized", metadata: ["volume.size": "\(size)"])
         return size
+    }
+
+    /// Writes the new size down before there is more room: a crash on the way leaves a record that the next Mount makes true,
+    /// and never a volume that holds more than its record says.
+    private func grow(
+        _ volume: Volume, to resized: Volume, of size: ByteSize, with driver: any ResizableDriver,
+        in context: DriverContext
+    ) async throws -> [String: String] {
+        try await BlockingWork.run { [store] in try store.save(resized) }
+        do {
+            return try await driver.resize(volume, to: size, in: context)
+        } catch {
+            do {
+                try await BlockingWork.run { [store] in try store.save(volume) }
+            } catch {
+                context.logger.warning(
+                    "a resize has failed, and the record keeps the new size; after a restart of mobyfs the volume gets it",
+                    metadata: ["error": "\(error)"])
+            }
+            throw error
+        }
     }
 }

@@ -212,6 +212,12 @@ package struct VolumeStore: Sendable {
             VolumeRecord.encode(volume), to: directory(of: volume.name).appending("record.json"))
     }
 
+    /// Throws if volumes can be moved nowhere: on a file system that is mounted read-only, for example.
+    func requireWritable() throws {
+        try Directories.create(trash, mode: 0o700)
+        for folder in [volumes, trash] { try Directories.requireWritable(folder) }
+    }
+
     /// Takes a volume out of the pool in one step.
     ///
     /// - Returns: Where it is now.

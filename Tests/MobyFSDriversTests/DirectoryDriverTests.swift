@@ -69,6 +69,33 @@ import Testing
         }
     }
 
+    /// Whoever can write to the folder above could otherwise have any directory of the host handed out.
+    @Test func refusesAMountpointThatALinkHasTakenThePlaceOf() async throws {
+        try await withVolumes { fixture in
+            let (path, other) = (fixture.root.appending("srv/data"), fixture.root.appending("other"))
+            try Directories.create(other, mode: 0o700)
+            try await fixture.volumes.create("db", options: ["mountpoint": path.string, "mode": "0777"])
+            Directories.removeIfEmpty(path)
+            symlink(other.string, path.string)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("db", id: "i", for: nil)
+            }
+            #expect(error?.message.contains("leads to '\(other)' now") == true, "\(error?.message ?? "")")
+            #expect(other.attributes.mode == 0o700)
+        }
+    }
+
+    /// A link that was there from the start is the operator's.
+    @Test func takesAMountpointThatALinkLeadsTo() async throws {
+        try await withVolumes { fixture in
+            let (path, other) = (fixture.root.appending("link"), fixture.root.appending("other"))
+            try Directories.create(other, mode: 0o700)
+            symlink(other.string, path.string)
+            try await fixture.volumes.create("db", options: ["mountpoint": path.string])
+            _ = try await fixture.volumes.mount("db", id: "i", for: nil)
+        }
+    }
+
     @Test func refusesMountpointsThatAreNone() async throws {
         try await withVolumes { fixture in
             try fixture.root.appending("file").write("")

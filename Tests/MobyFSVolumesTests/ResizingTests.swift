@@ -36,7 +36,26 @@ import Testing
         try await withVolumeManager(drivers: [driver]) { fixture in
             try await fixture.volumes.create("db", options: ["size": "1G"])
             await #expect(throws: VolumeError.self) { try await fixture.volumes.resize("db", to: "2G") }
-            #expect(try fixture.volumes.describe("db").volume?.options.size == ByteSize("1G"))
+            for volumes in [fixture.volumes, await fixture.restarted().volumes] {
+                let size = try volumes.describe("db").volume?.options.size
+                #expect(size == ByteSize("1G"))
+            }
+        }
+    }
+
+    /// After a crash the record must not say less than what may be there.
+    @Test(arguments: [("2G", "2GiB"), ("512M", "1GiB")])
+    func theRecordNeverSaysLessThanTheStorageHolds(size: String, recorded: String) async throws {
+        let driver = RecordingDriver()
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            try await fixture.volumes.create("db", options: ["size": "1G"])
+            let gate = driver.hold(.resize("db"))
+            let resizing = Task { try await fixture.volumes.resize("db", to: size) }
+            while driver.calls.last != .resize("db") { await Task.yield() }
+            let seen = try await fixture.restarted().volumes.describe("db").volume?.options["size"]
+            #expect(seen == recorded)
+            gate.finish()
+            _ = try await resizing.value
         }
     }
 

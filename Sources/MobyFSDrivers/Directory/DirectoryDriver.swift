@@ -105,7 +105,7 @@ package struct DirectoryDriver: VolumeDriver {
                 // In the pool the manager syncs it together with the record.
                 created = try Directories.create(path, mode: 0o755, isDurable: !isInside)
                 try RootAttributes.apply(volume.options, to: path)
-                let place = isInside ? [:] : try FileSystemIdentity(of: path).state
+                let place = isInside ? [:] : try Self.place(of: path)
                 return try place.merging(DirectoryQuota(volume, at: path, in: context).begin()) { place, _ in place }
             } catch {
                 for directory in created.reversed() { Directories.removeIfEmpty(directory) }
@@ -141,7 +141,9 @@ package struct DirectoryDriver: VolumeDriver {
 
     package func mount(_ volume: Volume, in context: DriverContext) async throws {
         let path = mountpoint(of: volume, in: context)
+        let isInside = keepsDataInside(volume)
         try await BlockingWork.run {
+            if !isInside { try checkOnDisk(path) }
             try Self.requirePresence(of: path, for: volume)
             do {
                 try RootAttributes.apply(volume.options, to: path)
@@ -156,8 +158,24 @@ package struct DirectoryDriver: VolumeDriver {
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
 
+    private static let realPathKey = "realpath"
+
+    /// What a record keeps of a directory outside the pool.
+    private static func place(of path: FilePath) throws -> [String: String] {
+        var place = try FileSystemIdentity(of: path).state
+        place[realPathKey] = Directories.resolve(path).string
+        return place
+    }
+
     /// Throws unless the volume's directory is there, on the disk that it was created on.
     private static func requirePresence(of path: FilePath, for volume: Volume) throws {
+        let found = Directories.resolve(path).string
+        if let expected = volume.state[realPathKey], expected != found {
+            throw VolumeError(
+                .unavailable,
+                "volume '\(volume.name)' cannot be mounted: '\(path)' leads to '\(found)' now, and was '\(expected)' when the "
+                    + "volume was created; undo that, or remove the volume and create it again, which keeps its data")
+        }
         if let expected = FileSystemIdentity(state: volume.state) { try require(expected, of: path, for: volume) }
         guard Directories.isDirectory(path) == true else {
             throw VolumeError(

@@ -93,7 +93,9 @@ enum ImageFileSystem: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether the kernel lets this process grow it while it is mounted. Blocks.
+    /// Whether the kernel lets this process grow it while it is mounted.
+    ///
+    /// Blocks.
     var canGrowMounted: Bool {
         // fs/ext4/resize.c; the others want CAP_SYS_ADMIN, as mounting does.
         self != .ext4 || Capability.systemResource.isEffective

@@ -64,7 +64,9 @@ extension ImageVolume {
         }
     }
 
-    /// The device that the volume is mounted from; nil if it is not mounted. Blocks.
+    /// The device that the volume is mounted from; nil if it is not mounted.
+    ///
+    /// Blocks.
     func mountedDevice() throws -> LoopDevice? {
         guard let entry = try Mounts.entry(at: mountpoint.path) else { return nil }
         // The mount table has names, which say nothing about the file that is behind the device now.
@@ -77,7 +79,9 @@ extension ImageVolume {
                 + "image; stop the containers that use it and run 'umount \(mountpoint.path)'")
     }
 
-    /// Mounts the image unless it is mounted. Blocks.
+    /// Mounts the image unless it is mounted.
+    ///
+    /// Blocks.
     func mountIfNeeded() throws -> LoopDevice {
         guard image.isThere else {
             throw VolumeError(
@@ -106,7 +110,9 @@ extension ImageVolume {
         }
     }
 
-    /// Sees to it that writing to an image that has all its blocks never needs space of the pool. Blocks.
+    /// Sees to it that writing to an image that has all its blocks never needs space of the pool.
+    ///
+    /// Blocks.
     private func reserveSpace(on device: LoopDevice) throws {
         do {
             // Whoever runs fstrim(8) on all that is mounted would give the blocks away.
@@ -137,7 +143,9 @@ extension ImageVolume {
         }
     }
 
-    /// Unmounts; fine if nothing is mounted. Blocks.
+    /// Unmounts; fine if nothing is mounted.
+    ///
+    /// Blocks.
     func unmount() throws {
         do {
             // What is mounted here is this volume's or of no use; there may be one on top of another.
