@@ -38,8 +38,16 @@ final class HelperOutput: Sendable {
     }
 
     /// The last lines that are not empty, fit to be shown.
-    func lastLines(_ limit: Int = 20) -> [String] {
-        let lines = text.split(whereSeparator: \.isNewline).suffix(4 * limit).map { line in
+    ///
+    /// - Parameters:
+    ///   - limit: How many at most.
+    ///   - hidden: What is not to be shown, not even a part of it that is left when a line is cut.
+    /// - Returns: The lines.
+    func lastLines(_ limit: Int = 20, hiding hidden: [String]) -> [String] {
+        let shown = hidden.filter { !$0.isEmpty }.reduce(text) { text, word in
+            text.split(separator: word, omittingEmptySubsequences: false).joined(separator: "***")
+        }
+        let lines = shown.split(whereSeparator: \.isNewline).suffix(4 * limit).map { line in
             String(
                 line.unicodeScalars.filter { $0.properties.generalCategory != .control }.suffix(500).map(Character.init)
             )

@@ -58,12 +58,14 @@ package struct HelperProgram: Hashable, Sendable {
     ///   - calledAs: The name it is to see as its own, for programs that do other things under other names.
     ///   - input: What it finds at its standard input, at most 64 KiB. It is gone once it was read.
     ///   - environment: What to add to its environment.
+    ///   - hidden: What an error must not show, whatever the program says.
     ///   - deadline: When to end it.
     /// - Returns: Its standard output, at most 1 MiB.
     /// - Throws: ``HelperError`` if it is not there, does not succeed or is ended; ``SystemCallError`` if it cannot run.
     @discardableResult
     package func run(
         _ arguments: [String], calledAs: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
+        hiding hidden: [String] = [],
         until deadline: ContinuousClock.Instant
     ) async throws -> String {
         guard let path = await BlockingWork.run({ locate() }) else {
@@ -98,9 +100,10 @@ package struct HelperProgram: Hashable, Sendable {
         } catch let error as SubprocessError {
             throw SystemCallError("run '\(path)'", error.underlyingError ?? .invalidArgument)
         }
-        let said = errors.lastLines()
+        let said = errors.lastLines(hiding: hidden)
         throw HelperError(
-            program: name, package: package, reason: reason, lines: said.isEmpty ? output.lastLines() : said)
+            program: name, package: package, reason: reason,
+            lines: said.isEmpty ? output.lastLines(hiding: hidden) : said)
     }
 
     private static func keyed(_ environment: [String: String]) -> [Subprocess.Environment.Key: String] {

@@ -31,9 +31,12 @@ package enum MountNamespaces {
     ///   - directories: Directories of this host. One that is not there has no users.
     ///   - areMounted: Whether they are where something was mounted, with no symbolic link on the way. They are not
     ///     touched then, as what is mounted may hang.
+    ///   - isHostIgnored: Whether it is no matter what else the host has mounted.
     /// - Returns: Who has which of them mounted.
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
-    package static func survey(_ directories: [FilePath], areMounted: Bool = false) throws -> Survey {
+    package static func survey(
+        _ directories: [FilePath], areMounted: Bool = false, ignoringHost isHostIgnored: Bool = false
+    ) throws -> Survey {
         var survey = Survey()
         let own = try MountTable()
         // A directory that cannot be looked at (its disk is gone) might still be mounted somewhere.
@@ -71,7 +74,7 @@ package enum MountNamespaces {
             for (directory, location) in locations where survey.users[directory] == nil {
                 let use = table.entries.first { entry in
                     // The file system's own mount, or the sandbox of some service of the host.
-                    location.isShown(by: entry) && !(isHostLike && location.isInPlace(entry))
+                    location.isShown(by: entry) && !(isHostLike && (isHostIgnored || location.isInPlace(entry)))
                 }
                 if let use, let processID = Int32(process) {
                     survey.users[directory] = User(

@@ -98,6 +98,12 @@ package enum Mounts {
         guard Glibc.mount(source.string, path.string, nil, UInt(MS_BIND) | recursion, nil) == 0 else {
             throw MountError(type: "bind", source: source.string, path: path, errno: Errno(rawValue: errno))
         }
+        // Nothing that happens to it is to happen to the source: unmounting it would unmount what is mounted there too.
+        guard Glibc.mount("none", path.string, nil, UInt(MS_PRIVATE | MS_REC), nil) == 0 else {
+            let reason = Errno(rawValue: errno)
+            umount2(path.string, noFollow)
+            throw MountError(type: "bind", source: source.string, path: path, errno: reason)
+        }
         // The first call ignores all other flags: mount(2).
         let classic = flags.classic
         if classic != 0,

@@ -207,12 +207,14 @@ extension VolumeManager {
     }
 
     private func survey(_ volume: Volume) async throws -> Use {
-        let context = context(volume)
-        let mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context)
+        let (driver, context) = (try driver(named: volume.driver), context(volume))
+        let mountpoint = driver.mountpoint(of: volume, in: context)
         let isOurs = mountpoint.starts(with: context.mounts)
+        // A share, a disk or a folder that the host has in another place as well is none the less free to be removed here.
+        let isElsewhere = isOurs && !driver.keepsDataInside(volume)
         return try await BlockingWork.run {
             // What is mounted by us may hang: where it is, its path alone says.
-            let survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs)
+            let survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs, ignoringHost: isElsewhere)
             return survey.users[mountpoint].map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
         }
     }

@@ -53,6 +53,14 @@ import Testing
         #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
     }
 
+    @Test(arguments: ["password=x", " password=x", "rw, Password=x", "PASSWD=x", "pass =x"])
+    func knowsAPasswordInAListHoweverItIsWritten(list: String) throws {
+        let info = DriverInfo(name: "lists", summary: "", options: [OptionInfo("o", .mountOptions, "")])
+        let parsed = try OptionParser(RecordingDriver(info: info)).parse(["o": list])
+        #expect(parsed.secrets == ["password": Secret("x")])
+        #expect(parsed.options.values["o"]?.contains("x") != true)
+    }
+
     @Test func showsNoSecretAnywhere() throws {
         let parsed = try parse(["pw": "hunter2", "o": "pass=swordfish"])
         #expect(parsed.options.values == ["password": "***"])

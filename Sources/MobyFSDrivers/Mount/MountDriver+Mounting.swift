@@ -113,7 +113,7 @@ extension MountDriver {
         do {
             // More than one only if somebody else has mounted over it.
             while let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) {
-                try await unmountPatiently(entry, in: context)
+                try await unmountPatiently(entry, of: volume, in: context)
             }
             try await BlockingWork.run { try Mountpoint(context.mounts).remove() }
         } catch {
@@ -125,23 +125,27 @@ extension MountDriver {
     }
 
     /// Tries a few times: who looks around on the host, or is just being started, is at work in it for a moment only.
-    private func unmountPatiently(_ entry: MountEntry, in context: DriverContext) async throws {
+    private func unmountPatiently(
+        _ entry: MountEntry, of volume: Volume, in context: DriverContext
+    ) async throws {
         for delay in [20, 100, 300] {
             do {
-                return try await unmount(entry, in: context)
+                return try await unmount(entry, of: volume, in: context)
             } catch  where Self.isBusy(error) {
                 // Not cancelled with the caller: half an unmount is none.
                 await BlockingWork.run { _ = usleep(useconds_t(delay * 1000)) }
             }
         }
-        try await unmount(entry, in: context)
+        try await unmount(entry, of: volume, in: context)
     }
 
-    private func unmount(_ entry: MountEntry, in context: DriverContext) async throws {
+    private func unmount(_ entry: MountEntry, of volume: Volume, in context: DriverContext) async throws {
         let path = context.mounts
-        guard !MountEntry.isLocal(entry) else {
+        // A folder's second place: what is mounted below goes with it, and who is at work in it goes on.
+        let isBind = try MountRequest(volume.options).isBind
+        guard !isBind, !MountEntry.isLocal(entry) else {
             return try await BlockingWork.run(until: context.deadline, "unmount '\(path)'") {
-                try Mounts.unmount(path)
+                try Mounts.unmount(path, detaching: isBind)
             }
         }
         do {

@@ -51,6 +51,8 @@ struct MountRun: Sendable {
     /// By which the program that serves it is known later.
     private var mark: HelperMark { FUSEConnection.mark(of: target) }
 
+    private var hidden: [String] { credentials.password.map { [$0.value] } ?? [] }
+
     private func bind() async throws {
         let source = FilePath(request.source)
         let options = request.options.items.map { ($0.key, $0.value) }

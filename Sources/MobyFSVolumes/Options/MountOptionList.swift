@@ -44,9 +44,11 @@ package struct MountOptionList: Hashable, Sendable {
         try append(item)
     }
 
-    private mutating func append(_ text: String) throws(VolumeError) {
+    private mutating func append(_ item: String) throws(VolumeError) {
+        // "rw, noatime": no key begins with a space.
+        let text = item.drop { $0 == " " }
         guard !text.isEmpty else { return }
-        guard let equals = text.firstIndex(of: "=") else { return items.append(Item(text)) }
+        guard let equals = text.firstIndex(of: "=") else { return items.append(Item(String(text))) }
         guard equals != text.startIndex else {
             throw VolumeError(.invalidArgument, "a value in option 'o' has no key before its '='")
         }

@@ -95,9 +95,11 @@ package struct OptionParser: Sendable {
         guard let text = given["o"] else { return [:] }
         var list = try MountOptionList(parsing: text)
         var secrets: [String: Secret] = [:]
-        for (key, name) in secretMountOptions {
-            guard let value = list.remove(key) else { continue }
-            secrets[name] = Secret(value)
+        // Some programs care for capitals and spaces as little as whoever typed them.
+        for item in list.items {
+            let key = item.key.lowercased().filter { $0 != " " }
+            guard let name = secretMountOptions[key], list.remove(item.key) != nil else { continue }
+            secrets[name] = Secret(item.value ?? "")
         }
         if !secrets.isEmpty { given["o"] = list.text }
         return secrets
