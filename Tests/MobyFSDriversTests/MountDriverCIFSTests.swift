@@ -39,7 +39,7 @@ private struct SMBServer: Sendable {
                 log file = \(root)/work/log
                 disable spoolss = yes
                 load printers = no
-                server min protocol = SMB3
+                server min protocol = SMB2_10
                 [share]
                 path = \(root)/share
                 read only = no

@@ -186,3 +186,23 @@ struct GlusterFSMountTests {
         }
     }
 }
+
+@Suite(
+    .enabled(if: Machine.isRoot, "mounting needs root"),
+    .enabled(if: MountServers.has("rclone", "fusermount3"), "needs rclone and fuse3"))
+struct RcloneMountTests {
+    /// Under its own name it takes other arguments.
+    @Test func mountsARemoteOfRclone() async throws {
+        try await withMountDriver { fixture in
+            let source = fixture.root.appending("source")
+            try Directories.create(source, mode: 0o755)
+            try source.appending("file").write("from afar")
+            let options = ["type": "fuse.rclone", "device": ":local:\(source)", "o": "vfs-cache-mode=off,ro"]
+            let path = try await fixture.mount(options)
+            #expect(try path.appending("file").text == "from afar")
+            try await fixture.mount(options)
+            try await fixture.unmount(options)
+            #expect(!fixture.mounts.exists)
+        }
+    }
+}

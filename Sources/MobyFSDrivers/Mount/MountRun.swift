@@ -86,7 +86,8 @@ struct MountRun: Sendable {
     private func login() throws -> Login {
         var login = Login()
         let type = request.type
-        if let password = credentials.password { login.input = Array("\(password.value)\n".utf8) }
+        // To mount.cifs a line break is part of the password; others read a line.
+        if let password = credentials.password { login.input = Array((password.value + (type.isSMB ? "" : "\n")).utf8) }
         if type.isSMB {
             if let name = credentials.username { login.options.append(.init("username", name)) }
             if let domain = credentials.domain { login.options.append(.init("domain", domain)) }
