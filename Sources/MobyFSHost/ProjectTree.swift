@@ -77,7 +77,9 @@ package struct ProjectTree {
         defer { close(directory) }
         try tree.take(directory, isDirectory: true, name: "")
         // What was made at the top in the meantime did not inherit it yet.
-        if id != 0 { try tree.walk(isSecond: true) }
+        guard id != 0 else { return }
+        tree.count = 0
+        try tree.walk(isSecond: true)
     }
 
     private init(top: FilePath, id: UInt32, source: Source, limit: Int, deadline: ContinuousClock.Instant) {
