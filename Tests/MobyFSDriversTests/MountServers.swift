@@ -71,6 +71,7 @@ struct SSHServer: Sendable {
                 StrictModes no
                 UsePAM no
                 PermitRootLogin yes
+                MaxStartups 100
                 KbdInteractiveAuthentication no
                 Subsystem sftp internal-sftp
 

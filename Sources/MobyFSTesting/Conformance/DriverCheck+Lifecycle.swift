@@ -67,7 +67,7 @@ extension DriverCheck {
         try await run.expectNothingLeft()
         // A new volume of that name has nothing of the old one, unless the data was never ours.
         try await run.create("db")
-        try await run.withMounted("db") { try $0.expectEntries((run.fixture.isInPool ? [] : ["a"])) }
+        try await run.withMounted("db") { try $0.expectEntries((run.fixture.ownsData ? [] : ["a"])) }
     }
 
     private static func removeUnused(_ run: DriverRun) async throws {
@@ -92,7 +92,7 @@ extension DriverCheck {
     }
 
     private static func keepData(_ run: DriverRun) async throws {
-        guard run.fixture.isInPool, run.fixture.isLasting else { return }
+        guard run.fixture.ownsData, run.fixture.isLasting else { return }
         try await run.create("db", ["on-remove": "keep"])
         try await run.withMounted("db") { try $0.appending("file").write("precious") }
         try await run.volumes.remove("db")

@@ -21,47 +21,59 @@ package struct DriverFixture: Sendable {
     }
 
     package let name: String
+    /// The name of the driver.
+    let driver: String
     /// What this machine lacks for it, in words; nil when it has all.
     package let lack: String?
     package let mounting: Mounting
     package let sizes: Sizes
-    /// Whether the data is in the pool, so that Remove deletes it or keeps it there; else it is where it was before.
-    package let isInPool: Bool
+    /// Whether the data is the volume's own, so that Remove deletes or keeps it; else it is where it was before.
+    package let ownsData: Bool
     /// Whether the data is there after a reboot.
     package let isLasting: Bool
+    /// Why volumes in use do not grow on this machine, if so.
+    package let obstacleToGrowth: String?
     /// Makes the storage, in an empty directory.
     let prepare: @Sendable (FilePath) async throws -> DriverGround
 
     package init(
-        _ name: String, lack: String? = nil, mounting: Mounting = .whileHeld, sizes: Sizes = .refused,
-        isInPool: Bool = true, isLasting: Bool = true,
+        _ driver: String, with storage: String? = nil, lack: String? = nil, mounting: Mounting = .whileHeld,
+        sizes: Sizes = .refused,
+        ownsData: Bool = true, isLasting: Bool = true,
+        obstacleToGrowth: String? = nil,
         prepare: @escaping @Sendable (FilePath) async throws -> DriverGround
     ) {
-        self.name = name
+        self.driver = driver
+        name = storage.map { "\(driver) with \($0)" } ?? driver
         self.lack = lack
         self.mounting = mounting
         self.sizes = sizes
-        self.isInPool = isInPool
+        self.ownsData = ownsData
         self.isLasting = isLasting
+        self.obstacleToGrowth = obstacleToGrowth
         self.prepare = prepare
     }
 }
 
 /// The storage that a fixture has made.
 package struct DriverGround: Sendable {
-    /// Values as a new process would make them, the driver in question first.
+    /// The daemon's drivers, as a new process would make them.
     let makeDrivers: @Sendable (_ pool: FilePath) -> [any VolumeDriver]
     /// What a user gives to create a volume of this name; makes what the options speak of.
     let options: @Sendable (_ volume: String) async throws -> [String: String]
+    /// What volumes may leave behind in the storage itself.
+    let leftovers: @Sendable () async throws -> Set<String>
     let tearDown: @Sendable () async throws -> Void
 
     package init(
         drivers: @escaping @Sendable (FilePath) -> [any VolumeDriver],
         options: @escaping @Sendable (String) async throws -> [String: String],
+        leftovers: @escaping @Sendable () async throws -> Set<String> = { [] },
         tearDown: @escaping @Sendable () async throws -> Void = {}
     ) {
         makeDrivers = drivers
         self.options = options
+        self.leftovers = leftovers
         self.tearDown = tearDown
     }
 }

@@ -24,7 +24,7 @@ final class DriverRun: Sendable {
         self.ground = ground
         self.root = root
         current = Mutex(await Self.startManager(ground, root))
-        before = Leftovers(of: root)
+        before = await Leftovers(of: root, ground)
     }
 
     /// A manager that has loaded the pool, and deletes what is removed from it.
@@ -32,8 +32,11 @@ final class DriverRun: Sendable {
         _ ground: DriverGround, _ root: FilePath
     ) async -> (manager: VolumeManager, purge: Task<Void, Never>) {
         let pool = root.appending("pool")
+        // A busy machine is no reason to fail.
+        let limits = TimeLimits(long: .seconds(300), short: .seconds(300))
         let manager = VolumeManager(
-            root: pool, runtimeDirectory: root.appending("run"), drivers: ground.makeDrivers(pool), logger: .silent)
+            root: pool, runtimeDirectory: root.appending("run"), drivers: ground.makeDrivers(pool), limits: limits,
+            logger: .silent)
         await manager.load()
         return (manager, Task { await manager.emptyTrash() })
     }
@@ -55,8 +58,9 @@ final class DriverRun: Sendable {
 
     /// Gets as far with a Create as a daemon that is killed before the end.
     func createHalf(_ name: String) async throws {
-        let driver = try #require(ground.makeDrivers(pool).first)
-        let parsed = try OptionParser(driver).parse(try await ground.options(name))
+        let options = try await ground.options(name)
+        let driver = try #require(ground.makeDrivers(pool).first { $0.info.name == fixture.driver })
+        let parsed = try OptionParser(driver).parse(options)
         let volume = Volume(name: try VolumeName(name), driver: driver.info.name, options: parsed.options)
         let staging = pool.appending("volumes/.new-half")
         try Directories.create(staging, mode: 0o711)
@@ -134,7 +138,7 @@ final class DriverRun: Sendable {
         var left = Leftovers()
         do {
             try await eventually("nothing is left", sourceLocation: sourceLocation) {
-                left = Leftovers(of: root).without(before)
+                left = await Leftovers(of: root, ground).without(before)
                 return left.isEmpty
             }
         } catch {

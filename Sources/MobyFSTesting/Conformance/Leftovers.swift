@@ -10,7 +10,7 @@ struct Leftovers: CustomStringConvertible {
     init() {}
 
     /// Takes stock of what has to do with a directory.
-    init(of root: FilePath) {
+    init(of root: FilePath, _ ground: DriverGround) async {
         do {
             let mounts = try MountTable().entries.filter { $0.mountpoint.starts(with: root) }
             items.formUnion(mounts.map { "mount \($0.mountpoint) (\($0.type))" })
@@ -19,6 +19,7 @@ struct Leftovers: CustomStringConvertible {
             for folder in ["pool/volumes", "pool/trash", "pool/quarantine", "run/mounts", "run/holders"] {
                 items.formUnion(try Self.names(in: root.pushing(FilePath(folder))).map { "file \(folder)/\($0)" })
             }
+            items.formUnion(try await ground.leftovers())
         } catch {
             items.insert("cannot be told: \(error)")
         }
