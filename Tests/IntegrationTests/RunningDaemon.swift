@@ -22,14 +22,13 @@ struct RunningDaemon: Sendable {
         get throws { try root.appending("daemon.log").text }
     }
 
+    /// The program that these tests are in.
+    static let testBundle: FilePath =
+        CommandLine.arguments.lazy.compactMap { FilePath($0) }.first { $0.string.hasSuffix(".xctest") }
+        ?? ".build/debug/mobyfsPackageTests.xctest"
+
     /// The binary that the package build has put beside the tests.
-    static let binary: FilePath = {
-        // The test bundle is in the folder of all products.
-        let bundle = CommandLine.arguments.lazy.compactMap { FilePath($0) }
-            .first { $0.string.hasSuffix(".xctest") }
-        let folder = bundle?.removingLastComponent() ?? FilePath(".build/debug")
-        return folder.appending("mobyfs")
-    }()
+    static let binary: FilePath = testBundle.removingLastComponent().appending("mobyfs")
 
     static func arguments(in root: FilePath) -> [String] {
         [
