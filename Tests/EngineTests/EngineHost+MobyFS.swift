@@ -72,6 +72,7 @@ extension EngineHost {
     /// Removes all containers and volumes, and fails the running test if that leaves anything of them behind.
     func reset() async throws {
         try await bash("docker ps -aq | xargs -r docker rm -f -v; docker volume ls -q | xargs -r docker volume rm -f")
+        try await clearStorage()
         do {
             try await eventually("nothing is left") { try await leftovers().isEmpty }
         } catch {

@@ -27,6 +27,12 @@ enum EngineRequirements {
     /// Debian's registry, if it was fetched.
     static let registryPackage = newest("docker-registry_", in: repository.appending(".build/packages"))
 
+    /// Packages of the host's suite for a purpose, with all that they need, if they were fetched.
+    static func packages(for purpose: String) -> FilePath? {
+        let folder = repository.appending(".build/packages/\(suite)/\(purpose)")
+        return newest("", in: folder) == nil ? nil : folder
+    }
+
     /// The first thing that is missing, in words for the one who reads "skipped"; nil when all is there.
     ///
     /// The base image is not looked at: it is made on first use, see ``BaseImage``.

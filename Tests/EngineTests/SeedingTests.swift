@@ -7,25 +7,10 @@ extension EngineTests {
     @Suite struct SeedingTests {
         let host = EngineHost.shared
 
-        /// busybox with a populated `/data` of uid and gid 1234, mode 2770.
-        private let image = "eng-seed:1"
+        private let image = EngineHost.seedImage
 
         init() async throws {
-            guard try await !host.attemptDocker(["image", "inspect", image]).succeeded else { return }
-            try await host.bash(
-                """
-                rm -rf /root/seed; mkdir /root/seed
-                tar -C /root/seed -xpf /usr/share/legacy-host/busybox.tar
-                mkdir -p /root/seed/data/folder
-                echo seeded >/root/seed/data/file
-                ln -s file /root/seed/data/link
-                chown -hR 1234:1234 /root/seed/data
-                chown 77:88 /root/seed/data/folder
-                chmod 2770 /root/seed/data
-                chmod 640 /root/seed/data/file
-                chmod 1733 /root/seed/data/folder
-                tar -C /root/seed -c . | docker import -c 'CMD ["sh"]' - \(image)
-                """)
+            try await host.makeSeedImage()
         }
 
         @Test func aNewVolumeGetsTheImagesContentOwnerAndMode() async throws {
@@ -70,5 +55,28 @@ extension EngineTests {
                 try await host.inContainer("touch /data/f", volumes: "owned:/data", options: ["--user", "1501:1600"])
             }
         }
+    }
+}
+
+extension EngineHost {
+    /// busybox with a populated `/data` of uid and gid 1234, mode 2770.
+    static let seedImage = "eng-seed:1"
+
+    func makeSeedImage() async throws {
+        guard try await !attemptDocker(["image", "inspect", Self.seedImage]).succeeded else { return }
+        try await bash(
+            """
+            rm -rf /root/seed; mkdir /root/seed
+            tar -C /root/seed -xpf /usr/share/legacy-host/busybox.tar
+            mkdir -p /root/seed/data/folder
+            echo seeded >/root/seed/data/file
+            ln -s file /root/seed/data/link
+            chown -hR 1234:1234 /root/seed/data
+            chown 77:88 /root/seed/data/folder
+            chmod 2770 /root/seed/data
+            chmod 640 /root/seed/data/file
+            chmod 1733 /root/seed/data/folder
+            tar -C /root/seed -c . | docker import -c 'CMD ["sh"]' - \(Self.seedImage)
+            """)
     }
 }

@@ -14,7 +14,7 @@ struct Leftovers: CustomStringConvertible {
         do {
             let mounts = try MountTable().entries.filter { $0.mountpoint.starts(with: root) }
             items.formUnion(mounts.map { "mount \($0.mountpoint) (\($0.type))" })
-            items.formUnion(try Self.loopDevices(of: root))
+            items.formUnion(try Self.loopDevices(of: root.appending("pool")))
             items.formUnion(try Self.processes(of: root))
             for folder in ["pool/volumes", "pool/trash", "pool/quarantine", "run/mounts", "run/holders"] {
                 items.formUnion(try Self.names(in: root.pushing(FilePath(folder))).map { "file \(folder)/\($0)" })

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+extension EngineTests {
+    /// What a host does to volumes on all kinds of storage at once: reboots, upgrades, removal of the package.
+    @Suite struct StorageAndHostTests {
+        let host = EngineHost.shared
+
+        @Test func dataIsThereAfterAReboot() async throws {
+            let script = "echo started >>/data/log; exec sleep 1000000"
+            for storage in Storage.available {
+                try await host.createVolume("\(storage)", on: storage)
+                // A server on the same host is not there before the engine.
+                let options = [.sshfs, .glusterfs].contains(storage) ? [] : ["--restart", "always"]
+                try await host.start("user-\(storage)", script, volumes: "\(storage):/data", options: options)
+            }
+            let mounted = try await host.mounts()
+
+            try await host.reboot()
+            print("mounted before the reboot:\n\(mounted.joined(separator: "\n"))")
+            let trouble = try await host.bash(
+                "journalctl -b -1 --no-pager | grep -iE 'run-mobyfs.*(fail|timed out)|ordering cycle' || true")
+            #expect(trouble == "", "unmounting at shutdown went wrong")
+            for storage in Storage.available {
+                let user = "user-\(storage)"
+                if [.sshfs, .glusterfs].contains(storage) {
+                    try await eventually("'\(user)' starts") {
+                        try await host.attemptDocker(["start", user]).succeeded
+                    }
+                }
+                try await eventually("'\(user)' runs again") { try await host.isRunning(user) }
+                let starts = try await host.exec(user, "cat /data/log").lines.count
+                #expect(starts == (storage.isLasting ? 2 : 1), "\(storage)")
+                try await host.expectHeld("\(storage)")
+                try await host.docker("rm", "-f", user)
+                try await host.expectReleased("\(storage)", on: storage)
+            }
+        }
+
+        @Test func removingThePackageLeavesNothingMounted() async throws {
+            try await host.withPackageReinstalled {
+                for storage in Storage.available { try await host.createVolume("\(storage)", on: storage) }
+                for storage in Storage.available {
+                    try await host.inContainer("echo precious >/data/f", volumes: "\(storage):/data")
+                }
+                try await host.start("user", volumes: "ext4:/data")
+                let output = try await host.uninstall("purge")
+                #expect(output.contains("/var/lib/mobyfs"))
+                #expect(try await host.mounts().isEmpty)
+                #expect(try await !host.exists("/run/mobyfs"))
+                try await eventually("nobody serves a file system") {
+                    try await host.bash("pgrep -af '/run/mobyfs|sshfs' || true") == ""
+                }
+                // Nothing is pulled from under a container.
+                #expect(try await host.exec("user", "cat /data/f") == "precious")
+                try await host.docker("rm", "-f", "user")
+                try await eventually("no loop device is left") {
+                    try await !host.run("losetup", "-n", "-O", "BACK-FILE").contains("/var/lib/mobyfs")
+                }
+
+                try await host.install()
+                for storage in Storage.available where storage.isLasting {
+                    let text = try await host.inContainer("cat /data/f", volumes: "\(storage):/data")
+                    #expect(text == "precious", "\(storage)")
+                }
+            }
+        }
+
+        /// Who serves a FUSE mount is a child of the service, and outlives it.
+        @Test(.enabled(if: Storage.missing == nil, Comment(rawValue: Storage.missing ?? "")))
+        func whatServesAMountOutlivesRestartsAndUpgrades() async throws {
+            let (package, _) = try await host.makeUpgrade()
+            try await host.createVolume("remote", on: .sshfs)
+            try await host.createVolume("bricks", on: .glusterfs)
+            try await host.start("user", volumes: "remote:/data", "bricks:/more")
+            let servers = try await host.bash("pgrep -x sshfs; pgrep -f 'glusterfs --process-name fuse.*/run/mobyfs'")
+            #expect(servers.lines.count == 2)
+            try await host.withPackageReinstalled {
+                try await host.run("systemctl", "restart", "mobyfs.service")
+                try await host.install(package)
+                try await host.run("systemctl", "stop", "mobyfs.service", "mobyfs.socket")
+                try await host.run("systemctl", "start", "mobyfs.socket")
+                let pids = servers.lines.joined(separator: ",")
+                #expect(try await host.run("ps", "-o", "pid=", "-p", pids).lines.count == 2, "a server was ended")
+                #expect(
+                    try await host.exec("user", "echo on | tee /data/f /more/f; cat /data/f /more/f") == "on\non\non")
+                try await host.expectHeld("remote")
+                try await host.expectHeld("bricks")
+            }
+            try await host.docker("rm", "-f", "user")
+            try await host.expectReleased("remote", on: .sshfs)
+            try await host.expectReleased("bricks", on: .glusterfs)
+            try await eventually("nobody serves them any more") {
+                try await host.bash("pgrep -af '/run/mobyfs' || true") == ""
+            }
+        }
+
+        @Test func atShutdownVolumesAreUnmountedAfterTheEngine() async throws {
+            try await host.createVolume("a-b.c", on: .ext4)
+            try await host.start("user", volumes: "a-b.c:/data")
+            let mount = try #require(try await host.mounts().first).split(separator: " ")[4]
+            let unit = try await host.run("systemd-escape", "-p", "--suffix=mount", String(mount))
+            let before = try await host.run("systemctl", "show", "--value", "-p", "Before", unit)
+            #expect(before.split(separator: " ").contains("docker.service"))
+            let after = try await host.run("systemctl", "show", "--value", "-p", "After", unit)
+            #expect(after.split(separator: " ").contains("mobyfs-data.target"))
+        }
+
+        /// As with `MountFlags=slave`, which engines were started with for years, or with `PrivateTmp=yes`.
+        @Test func anEngineWithItsOwnMountNamespaceSeesTheMounts() async throws {
+            let restart = "systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
+            let dropIn = "/etc/systemd/system/docker.service.d/own.conf"
+            try await host.withFile(dropIn, "[Service]\nMountFlags=slave\n", apply: restart) {
+                for storage in Storage.available where storage.isMounted {
+                    try await host.createVolume("\(storage)", on: storage)
+                    try await host.start("user", "echo here >/data/f; exec sleep 1000000", volumes: "\(storage):/data")
+                    #expect(try await host.read("\(host.inspectVolume("\(storage)").mountpoint)/f") == "here")
+                    try await host.expectHeld("\(storage)")
+                    try await host.docker("rm", "-f", "user")
+                    try await host.expectReleased("\(storage)", on: storage)
+                    try await host.docker("volume", "rm", "\(storage)")
+                }
+            }
+        }
+
+        @Test func eightContainersWithAVolumeEachStartAtOnce() async throws {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 1...8 {
+                    group.addTask {
+                        let name = "together-\(number)"
+                        try await host.createVolume(name, options: ["fs=ext4", "size=16M"])
+                        let script = "echo \(number) >/data/f; cat /data/f"
+                        #expect(try await host.inContainer(script, volumes: "\(name):/data") == "\(number)")
+                        try await host.waitUntilFree(name)
+                        try await host.docker("volume", "rm", name)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await host.mounts().isEmpty)
+        }
+
+        @Test func aPoolOnBtrfsHoldsVolumesToTheirSize() async throws {
+            try await host.withBtrfsPool {
+                try await host.createVolume("db", options: ["size=32M", "compression=zstd"])
+                #expect(try await host.inspectVolume("db").status?.driver == "btrfs")
+                try await host.makeSeedImage()
+                let seeded = try await host.inContainer(
+                    "cat /data/file", volumes: "db:/data", image: EngineHost.seedImage)
+                #expect(seeded == "seeded")
+                try await host.start("user", volumes: "db:/data")
+                // Random, as compression makes room.
+                let write = ["dd", "if=/dev/urandom", "of=/data/filler", "bs=1M", "count=64", "conv=fsync"]
+                let output = try await host.attemptDocker(["exec", "user"] + write)
+                #expect(output.standardError.contains("Disk quota exceeded"), "\(output.standardError)")
+                #expect(try await host.exec("user", "cat /data/file") == "seeded")
+                #expect(try await host.run("mobyfs", "volume", "resize", "db", "128M").contains("128"))
+                try await host.exec("user", "dd if=/dev/urandom of=/data/filler bs=1M count=64 conv=fsync")
+                try await host.run("systemctl", "restart", "mobyfs.service")
+                try await host.expectHeld("db")
+                try await host.docker("rm", "-f", "user")
+                try await host.waitUntilFree("db")
+                try await host.docker("volume", "rm", "db")
+                try await eventually("the subvolume is gone") {
+                    try await host.run("btrfs", "subvolume", "list", "/var/lib/mobyfs") == ""
+                }
+            }
+        }
+    }
+}
+
+extension EngineHost {
+    /// Puts the pool on a btrfs file system for as long as the body takes.
+    fileprivate func withBtrfsPool(_ body: () async throws -> Void) async throws {
+        let unit = "/etc/systemd/system/var-lib-mobyfs.mount"
+        try await bash("truncate -s 1G /root/pool; mkfs.btrfs -q /root/pool")
+        try await withFile(
+            unit, "[Mount]\nWhat=/root/pool\nWhere=/var/lib/mobyfs\nType=btrfs\nOptions=loop\n",
+            apply:
+                "systemctl daemon-reload; systemctl stop mobyfs.service; systemctl start var-lib-mobyfs.mount mobyfs.service",
+            undo:
+                "systemctl stop mobyfs.service; umount -q /var/lib/mobyfs; systemctl daemon-reload; systemctl start mobyfs.service",
+            body)
+        try await run("rm", "/root/pool")
+    }
+}
