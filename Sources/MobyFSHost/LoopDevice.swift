@@ -163,15 +163,6 @@ extension LoopDevice {
         try perform("LOOP_SET_CAPACITY", mobyfs_loop_refresh_size(descriptor))
     }
 
-    /// Lets no discard reach the file, which would lose blocks by it, until the device lets go of the file.
-    package func refuseDiscards() throws {
-        let path = attributes.appending("queue/discard_max_bytes")
-        try naming("write '\(path)'") {
-            let file = try FileDescriptor.open(path, .writeOnly, options: .closeOnExec)
-            _ = try file.closeAfter { try file.writeAll("0\n".utf8) }
-        }
-    }
-
     private func perform(_ call: String, _ reason: CInt) throws {
         guard reason == 0 else { throw SystemCallError("\(call) '\(path)'", Errno(rawValue: reason)) }
     }

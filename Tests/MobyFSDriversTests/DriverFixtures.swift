@@ -33,7 +33,6 @@ extension DriverFixture {
             switch type {
             case .ext4: .enforced(small: "64MiB", large: "192MiB", shrinks: true)
             case .xfs: .enforced(small: "300MiB", large: "600MiB", shrinks: false)
-            // The kernel makes none smaller than 256 MiB.
             case .btrfs: .enforced(small: "256MiB", large: "512MiB", shrinks: true)
             }
         return DriverFixture(

@@ -82,6 +82,21 @@ struct ImageDriverRecoveryTests {
         }
     }
 
+    @Test func refusesWhatIsMountedOverItsData() async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4")
+            try path.appending("file").write("precious")
+            try Mounts.mount(type: "tmpfs", source: "cover", at: path)
+            let error = await #expect(throws: VolumeError.self) {
+                _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+            }
+            #expect(error?.message.contains("umount \(path)") == true)
+            try Mounts.unmount(path)
+            _ = try await fixture.volumes.mount("db", id: "c2", for: nil)
+            #expect(try path.appending("file").text == "precious")
+        }
+    }
+
     @Test func saysThatTheImageIsGone() async throws {
         try await withImageVolumes { fixture in
             _ = try await fixture.mounted("db", fs: "ext4")

@@ -68,15 +68,21 @@ extension ImageVolume {
     ///
     /// Blocks.
     func mountedDevice() throws -> LoopDevice? {
-        guard let entry = try Mounts.entry(at: mountpoint.path) else { return nil }
+        let table = try MountTable()
+        guard let entry = table.entries.last(where: { $0.mountpoint == mountpoint.path }) else { return nil }
+        if let cover = table.entries.last(where: { $0.mountpoint == data }) { throw covered(by: cover) }
         // The mount table has names, which say nothing about the file that is behind the device now.
         if let device = LoopDevice(path: FilePath(entry.source)), try device.status()?.file == FileID(of: image.path) {
             return device
         }
-        throw VolumeError(
+        throw covered(by: entry)
+    }
+
+    private func covered(by entry: MountEntry) -> VolumeError {
+        VolumeError(
             .unavailable,
-            "volume '\(name)' cannot be mounted: '\(entry.source)' is mounted at '\(mountpoint.path)' and is not its "
-                + "image; stop the containers that use it and run 'umount \(mountpoint.path)'")
+            "volume '\(name)' cannot be mounted: '\(entry.source)' is mounted at '\(entry.mountpoint)' and is not its "
+                + "image; stop the containers that use it and run 'umount \(entry.mountpoint)'")
     }
 
     /// Mounts the image unless it is mounted.
@@ -91,7 +97,7 @@ extension ImageVolume {
         try mountpoint.prepare()
         do {
             return try LoopDevice.withAttached(image.path) { device in
-                if !isSparse { try reserveSpace(on: device) }
+                if !isSparse { reserveSpace() }
                 try Mounts.mount(
                     type: fileSystem.rawValue, source: device.path.string, at: mountpoint.path,
                     options: fileSystem.mountOptions(isSparse: isSparse))
@@ -110,18 +116,15 @@ extension ImageVolume {
         }
     }
 
-    /// Sees to it that writing to an image that has all its blocks never needs space of the pool.
-    ///
-    /// Blocks.
-    private func reserveSpace(on device: LoopDevice) throws {
+    /// Sees to it that writing to an image that has all its blocks needs no space of the pool. Blocks.
+    private func reserveSpace() {
         do {
-            // Whoever runs fstrim(8) on all that is mounted would give the blocks away.
-            try device.refuseDiscards()
-            // The kernel itself does, where it wants a range to be zero.
+            // The kernel itself gives blocks away where it wants a range to be zero, and fstrim(8) all that are free.
             try image.fillHoles()
         } catch {
             logger.warning(
-                "space that was reserved for a volume may be taken by others", metadata: ["error": "\(error)"])
+                "space that was reserved for a volume was given away, and others have taken it",
+                metadata: ["error": "\(error)"])
         }
     }
 
