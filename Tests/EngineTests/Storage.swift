@@ -122,8 +122,8 @@ extension EngineHost {
             fi
             """)
         try await eventually("the GlusterFS volume is mounted") {
-            try await attempt(["mountpoint", "-q", "/srv/gluster/mounted"]).succeeded
-                || attempt(["mount", "-t", "glusterfs", "\(name):/vol", "/srv/gluster/mounted"]).succeeded
+            if try await attempt(["mountpoint", "-q", "/srv/gluster/mounted"]).succeeded { return true }
+            return try await attempt(["mount", "-t", "glusterfs", "\(name):/vol", "/srv/gluster/mounted"]).succeeded
         }
     }
 }

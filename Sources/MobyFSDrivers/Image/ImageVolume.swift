@@ -116,7 +116,9 @@ extension ImageVolume {
         }
     }
 
-    /// Sees to it that writing to an image that has all its blocks needs no space of the pool. Blocks.
+    /// Sees to it that writing to an image that has all its blocks needs no space of the pool.
+    ///
+    /// Blocks.
     private func reserveSpace() {
         do {
             // The kernel itself gives blocks away where it wants a range to be zero, and fstrim(8) all that are free.
