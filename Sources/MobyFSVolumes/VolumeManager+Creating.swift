@@ -55,11 +55,11 @@ extension VolumeManager {
     ///
     /// Blocks where names of users are looked up, and where the disk says which driver suits.
     private func wish(
-        _ name: VolumeName, _ given: [String: String], existing: String? = nil
+        _ name: VolumeName, _ given: [String: String], existing: String? = nil, isWhole: Bool = true
     ) throws(VolumeError) -> Wish {
         let driver = try choice.driver(for: given, existing: existing)
         let others = drivers.map(\.info).filter { $0.name != driver.info.name }
-        let parsed = try OptionParser(driver, others: others).parse(given)
+        let parsed = try OptionParser(driver, others: others).parse(given, asWhole: isWhole)
         let volume = Volume(name: name, driver: driver.info.name, options: parsed.options)
         return Wish(volume: volume, secrets: parsed.secrets)
     }
@@ -74,12 +74,12 @@ extension VolumeManager {
                 + "the mobyfs package instead, or use driver=directory")
     }
 
-    /// Checks options without creating anything.
+    /// Checks options that volumes are to have unless asked otherwise, without creating anything.
     ///
     /// - Throws: ``VolumeError`` with code `invalidArgument`.
     package func check(_ options: [String: String]) async throws {
         let name = try VolumeName("check")
-        _ = try await BlockingWork.run { try self.wish(name, options) }
+        _ = try await BlockingWork.run { try self.wish(name, options, isWhole: false) }
     }
 
     /// Throws unless a volume is what is asked for.

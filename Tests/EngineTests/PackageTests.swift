@@ -62,6 +62,36 @@ extension EngineTests {
             }
         }
 
+        /// Below the runtime folder, which is the package's, is the data of volumes and of the host.
+        @Test func purgingTouchesNothingThatIsMounted() async throws {
+            try await host.withPackageReinstalled {
+                try await host.run("mkdir", "-p", "/srv/precious")
+                try await host.run("sh", "-c", "echo precious >/srv/precious/f")
+                try await host.createVolume(
+                    "bound", options: ["type=none", "o=bind", "device=/srv/precious"])
+                try await host.createVolume("filed", options: ["fs=ext4", "size=32M"])
+                let container = "purged"
+                try await host.start(container, "echo precious >/i/f; sleep 1000", volumes: "bound:/b", "filed:/i")
+                try await eventually("the container has written") {
+                    try await host.attemptDocker(["exec", container, "cat", "/i/f"]).standardOutput == "precious"
+                }
+                let output = try await host.uninstall("purge")
+                #expect(output.contains("/run/mobyfs/mounts/bound"), "\(output)")
+                #expect(try await host.read("/srv/precious/f") == "precious")
+                #expect(try await host.exec(container, "cat /i/f") == "precious")
+
+                try await host.install()
+                try await host.docker("rm", "-f", container)
+                for volume in ["bound", "filed"] {
+                    try await host.waitUntilFree(volume)
+                    try await host.docker("volume", "rm", volume)
+                }
+                #expect(try await host.mounts().isEmpty)
+                #expect(try await host.read("/srv/precious/f") == "precious")
+                try await host.run("rm", "-r", "/srv/precious")
+            }
+        }
+
         private func makeVolumeWithData() async throws {
             try await host.createVolume("kept", labels: ["tier=gold"])
             try await host.inContainer("echo precious >/data/f", volumes: "kept:/data")

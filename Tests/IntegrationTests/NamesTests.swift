@@ -41,7 +41,11 @@ import Testing
     @Test func namesOfManagedPluginsAreServed() async throws {
         try await withTemporaryDirectory { root in
             let folder = root.appending("docker/plugins/vieux")
-            let names = ["--name", "vieux/sshfs:latest: mode=0750", "--name", "vieux/sshfs"]
+            // Options that are no volume yet are what a name is for.
+            let names = [
+                "--name", "vieux/sshfs:latest: mode=0750", "--name", "vieux/sshfs", "--name", "nfs: type=nfs", "--name",
+                "cifs: driver=mount",
+            ]
             try await withDaemon(in: root, arguments: names) { daemon in
                 let socket = daemon.runtime.appending("vieux+sshfs@latest.sock")
                 #expect(try folder.appending("sshfs:latest.spec").text == "unix://\(socket)\n")

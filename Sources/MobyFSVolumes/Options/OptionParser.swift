@@ -32,8 +32,12 @@ package struct OptionParser: Sendable {
     ///
     /// Blocks where names of users are looked up.
     ///
+    /// - Parameters:
+    ///   - given: The options.
+    ///   - isWhole: Whether they are all that a volume is asked for with; else others come to them later.
+    /// - Returns: The options in one spelling.
     /// - Throws: ``VolumeError`` with code `invalidArgument`, naming the option, the value and what it takes.
-    package func parse(_ given: [String: String]) throws(VolumeError) -> Parsed {
+    package func parse(_ given: [String: String], asWhole isWhole: Bool = true) throws(VolumeError) -> Parsed {
         var given = given
         given["driver"] = nil  // recorded on its own
         var secrets = try Self.takeSecrets(outOf: &given)
@@ -54,7 +58,7 @@ package struct OptionParser: Sendable {
         }
         for name in secrets.keys { values[name] = Secret.placeholder }
         let options = VolumeOptions(checked: values)
-        try driver.check(options)
+        if isWhole { try driver.check(options) }
         return Parsed(options: options, secrets: secrets)
     }
 
