@@ -138,6 +138,13 @@ package enum Directories {
         let descriptor = try check(
             open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
         defer { close(descriptor) }
+        try set(owner: owner, group: group, mode: mode, of: descriptor, named: path)
+    }
+
+    /// The same for a directory that is open for reading.
+    package static func set(
+        owner: uid_t?, group: gid_t?, mode: mode_t?, of descriptor: CInt, named path: FilePath
+    ) throws {
         var status = stat()
         try check(fstat(descriptor, &status), "stat '\(path)'")
         let owner = owner ?? status.st_uid

@@ -11,7 +11,7 @@ import Testing
 /// Programs that behave as the worst helpers do.
 @Suite(.enabled(if: Machine.isRoot, "mounting needs root"), .serialized)
 struct MountDriverHelperTests {
-    private let options = ["type": "fake", "device": "server:/a, 100% 'b'", "o": "soft,key=\"x,y\",noauto"]
+    private let options = ["type": "fake", "device": "server:/a, 100% 'b'", "o": "soft,key=x 'y'\\z,noauto"]
 
     @Test func startsTheHelperOfATypeWithoutAShell() async throws {
         try await withMountDriver { fixture in
@@ -21,7 +21,7 @@ struct MountDriverHelperTests {
             for _ in 0..<2 { try await fixture.mount(options) }
             let arguments = try fixture.root.appending("arguments").text
             #expect(
-                arguments == "server:/a, 100% 'b'\n\(fixture.mounts)\n-o\nsoft,key=\"x,y\"\n")
+                arguments == "server:/a, 100% 'b'\n\(fixture.mounts)\n-o\nsoft,key=x 'y'\\z\n")
             #expect(try fixture.entry?.source == "server:/a, 100% 'b'")
             try await fixture.unmount(options)
             #expect(!fixture.mounts.exists)
@@ -108,6 +108,54 @@ struct MountDriverHelperTests {
             try fixture.makeProgram("mount.fake", "exit 0")
             let text = try await fixture.refusal(options)
             #expect(text.contains("mount.fake has ended without an error, and nothing is mounted"))
+        }
+    }
+
+    @Test(arguments: [
+        ("fake", "key=\"b,evil=1\"", "','"), ("fake", "key=b\\,evil=1", "','"), ("fake", "key=b\\\"", "'\"'"),
+        ("glusterfs", "log-level=\"ERROR,evil=1\"", "','"), ("glusterfs", "log-level=ERROR evil=1", "' '"),
+        ("glusterfs", "log-level=/*", "'*'"),
+    ])
+    func refusesAValueThatAHelperWouldReadAsTwoOptions(type: String, o: String, character: String) async throws {
+        try await withMountDriver { fixture in
+            try fixture.makeProgram("mount.\(type)", "touch \(fixture.root)/ran; exit 1")
+            let text = try await fixture.refusal(["type": type, "device": "host:/x", "o": o])
+            #expect(text.contains("mount.\(type) takes no \(character) in the value of mount option"), "\(text)")
+            #expect(!fixture.root.appending("ran").exists)
+        }
+    }
+
+    @Test(arguments: ["sshfs", "fuse.sshfs", "fuse3"])
+    func givesSSHFSEachOptionAsOneUnderWhateverName(type: String) async throws {
+        try await withMountDriver { fixture in
+            try fixture.makeProgram("mount.sshfs", "touch \(fixture.root)/ran; exit 1")
+            try fixture.makeProgram("sshfs", "printf '%s\\n' \"$@\" > \(fixture.root)/arguments; exit 1")
+            let device = type == "fuse3" ? "sshfs#host:" : "host:"
+            let o = "fsname=\"b\\,ssh_command=/evil \""
+            _ = try await fixture.refusal(["type": type, "device": device, "o": o])
+            let arguments = try fixture.root.appending("arguments").text
+            #expect(arguments.contains("-o\nfsname=b\\,ssh_command=/evil \n"), "\(arguments)")
+            #expect(!fixture.root.appending("ran").exists)
+        }
+    }
+
+    @Test func runsNoWrapperThatRunsAnything() async throws {
+        try await withMountDriver { fixture in
+            try fixture.makeProgram("mount.fuse3", "touch \(fixture.root)/ran; exit 1")
+            symlink("mount.fuse3", fixture.programs.appending("mount.wrapped").string)
+            let text = try await fixture.refusal(["type": "wrapped", "device": "touch#x"])
+            #expect(text.contains("mount.wrapped runs any program: write type=fuse.PROGRAM"), "\(text)")
+            #expect(!fixture.root.appending("ran").exists)
+        }
+    }
+
+    @Test func takesNoProgramForAFileSystemBecauseItHasAHelper() async throws {
+        try await withMountDriver { fixture in
+            try fixture.makeProgram("mine", "touch \(fixture.root)/ran; exit 1")
+            try fixture.makeProgram("mount.mine", "exit 1")
+            let text = try await fixture.refusal(["type": "fuse.mine", "device": "destroy"])
+            #expect(text.contains("mine is not known to serve a file system"), "\(text)")
+            #expect(!fixture.root.appending("ran").exists)
         }
     }
 

@@ -154,6 +154,51 @@ struct SSHFSMountTests {
             }
         }
     }
+
+    /// However often it is asked for, and whoever has mounted it.
+    @Test func losesOneThreadToWhatHangs() async throws {
+        try await SSHServer.with { server in
+            try await withMountDriver { fixture in
+                let source = "root@127.0.0.1:\(server.root)/share"
+                let options = ["type": "fuse.sshfs", "device": source]
+                try Mountpoint(fixture.mounts).prepare()
+                // Not by the driver, so that it has to ask the kernel.
+                try await MountServers.shell(
+                    "sshfs \(source) \(fixture.mounts) -o \(server.trust),IdentityFile=\(server.key)")
+                try await signal("-STOP", fixture)
+                let start = ContinuousClock.now
+                for _ in 0..<40 { try await fixture.mount(options) }
+                #expect(.now - start < .seconds(20))
+                #expect(try Self.hangingThreads == 1)
+                // A folder of it cannot be looked at, and is not handed out unseen.
+                let error = await #expect(throws: VolumeError.self) {
+                    try await fixture.mount(options.merging(["create": "true"]) { $1 }, within: .seconds(2))
+                }
+                #expect(error?.message.contains("an earlier attempt has had no answer yet") == true)
+                #expect(try Self.hangingThreads == 1)
+                try await withMountDriver { other in
+                    let options = ["type": "none", "device": "\(server.root)", "o": "bind"]
+                    try await other.mount(options)
+                    try await other.unmount(options)
+                }
+                try await signal("-CONT", fixture)
+                try await fixture.mount(options)
+                while try Self.hangingThreads > 0 { sched_yield() }
+                try await fixture.unmount(options)
+            }
+        }
+    }
+
+    /// How many threads of this process wait for the program that serves a FUSE file system.
+    private static var hangingThreads: Int {
+        get throws {
+            try Directories.entries(of: "/proc/self/task").count { thread in
+                // It may have ended meanwhile.
+                let stack = try? DurableFile.read(FilePath("/proc/self/task/\(thread)/stack"), limit: 65536)
+                return stack.map { String(decoding: $0, as: UTF8.self).contains("fuse_") } ?? false
+            }
+        }
+    }
 }
 
 /// Sends a signal to the program that serves a mount.

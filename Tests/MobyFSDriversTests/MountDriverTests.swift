@@ -95,6 +95,10 @@ struct MountDriverTests {
             (["type": "ext4", "device": "/etc/passwd"], "ENOTBLK"),
             (["type": "nonsensefs", "device": "x"], "there is no program mount.nonsensefs"),
             (["type": "fuse.rm", "device": "/etc"], "not known to serve a file system"),
+            (["type": "fuse.fuse3", "device": "x"], "not known to serve a file system"),
+            (["type": "fuse3", "device": "touch#x"], "not known to serve a file system"),
+            (["type": "fuseblk", "device": "touch#x"], "not known to serve a file system"),
+            (["type": "mount.fuse3", "device": "touch#x"], "unknown"),
             (["type": "davfs", "device": "https://host/"], "apt install davfs2"),
             (["type": "fuse.gocryptfs", "device": "/srv"], "apt install gocryptfs"),
             (["type": "fuse.goofys", "device": "bucket"], "Debian has no package"),
@@ -142,6 +146,48 @@ struct MountDriverTests {
                 try await fixture.unmount(options)
             }
             #expect(source.appending("db").exists)
+        }
+    }
+
+    @Test func entersNoLinkInPlaceOfTheFolder() async throws {
+        try await withMountDriver { fixture in
+            let (source, other) = (fixture.root.appending("srv"), fixture.root.appending("other"))
+            for folder in [source, other] { try Directories.create(folder, mode: 0o755) }
+            let options = [
+                "type": "none", "device": source.string, "o": "bind", "create": "true", "mode": "0777", "uid": "1234",
+            ]
+            func refusalOfMounted() async throws -> String {
+                let error = await #expect(throws: VolumeError.self) { try await fixture.mount(options) }
+                return "\(try #require(error))"
+            }
+            // While it is mounted for another container.
+            try await fixture.mount(options)
+            try check(rmdir(source.appending("db").string), "rmdir")
+            symlink(other.string, source.appending("db").string)
+            let mounted = try await refusalOfMounted()
+            #expect(mounted.contains("'\(fixture.mounts)/db', which is a symbolic link"), "\(mounted)")
+            #expect(mounted.contains("create=true is for a folder"), "\(mounted)")
+            #expect(try fixture.entry != nil, "the other container keeps it")
+            try await fixture.unmount(options)
+            let link = try await fixture.refusal(options)
+            #expect(link.contains("which is a symbolic link"), "\(link)")
+            unlink(source.appending("db").string)
+            symlink("../other/new", source.appending("db").string)
+            _ = try await fixture.refusal(options)
+            #expect(!other.appending("new").exists)
+            #expect(other.attributes == (0o755, 0, 0))
+            unlink(source.appending("db").string)
+            try source.appending("db").write("a file")
+            let file = try await fixture.refusal(options)
+            #expect(file.contains("which is a file"), "\(file)")
+            unlink(source.appending("db").string)
+            let path = try await fixture.mount(options)
+            #expect(path.attributes == (0o777, 1234, 0))
+            // It is made anew if somebody has deleted it.
+            try check(rmdir(path.string), "rmdir")
+            try await fixture.mount(options)
+            #expect(path.attributes == (0o777, 1234, 0))
+            try await fixture.unmount(options)
         }
     }
 

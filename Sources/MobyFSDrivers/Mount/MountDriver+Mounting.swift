@@ -15,7 +15,7 @@ extension MountDriver {
                 try await BlockingWork.run { try Mounts.unmount(context.mounts, detaching: true) }
                 return try await mount(volume, in: context)
             }
-            return try await requireExpected(entry, request, of: volume, in: context)
+            return try await remount(entry, request, of: volume, in: context)
         }
         var credentials = MountCredentials(password: context.secrets["password"] ?? context.secrets["secret"])
         var failure = MountFailure(request: request, target: context.mounts, secrets: Array(context.secrets.values))
@@ -24,7 +24,9 @@ extension MountDriver {
                 credentials = try await BlockingWork.run { try MountCredentials(named: name, in: credentialsFolder) }
                 if let password = credentials.password { failure = failure.hiding(password) }
             }
-            let method = try await BlockingWork.run {
+            let method = try await patientWork.run(
+                on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
+            ) {
                 if request.isBind || request.type.isOnDisk { try requireForeign(FilePath(request.source)) }
                 let method = try MountMethod(for: request.adding(volume.options), driver: self)
                 try Mountpoint(context.mounts).prepare()
@@ -32,17 +34,33 @@ extension MountDriver {
             }
             let run = MountRun(
                 request: request.adding(volume.options), method: method, credentials: credentials,
-                target: context.mounts,
-                deadline: Self.helperDeadline(context))
+                target: context.mounts, deadline: Self.helperDeadline(context), patientWork: patientWork)
             try await run.mount()
             guard let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) else {
                 throw VolumeError(.unavailable, "\(method.name) has ended without an error, and nothing is mounted")
             }
             try await requireExpected(entry, request, of: volume, in: context)
-            try await prepareRoot(volume, request, in: context)
+            try await prepareRoot(of: entry, volume, request, in: context)
         } catch {
             await undo(context)
             throw failure.describe(error, of: volume)
+        }
+    }
+
+    /// Makes sure of what is mounted already.
+    ///
+    /// It stays mounted even if its server does not answer.
+    private func remount(
+        _ entry: MountEntry, _ request: MountRequest, of volume: Volume, in context: DriverContext
+    ) async throws {
+        try await requireExpected(entry, request, of: volume, in: context)
+        // Others write to the folder above: what was there the last time may be something else now.
+        guard mountpoint(of: volume, in: context) != context.mounts else { return }
+        do {
+            try await prepareRoot(of: entry, volume, request, in: context)
+        } catch {
+            let secrets = Array(context.secrets.values)
+            throw MountFailure(request: request, target: context.mounts, secrets: secrets).describe(error, of: volume)
         }
     }
 
@@ -57,17 +75,24 @@ extension MountDriver {
         guard entry.type.hasPrefix("fuse") else { return true }
         if await BlockingWork.run({ FUSEConnection.hasServer(at: path) }) { return true }
         // No program that this driver has started: the kernel says at once if there is none at all.
-        let errno = try? await BlockingWork.run(until: .now + .seconds(2), "stat '\(path)'") {
+        let errno = try? await patientWork.run(
+            on: Self.subject(entry, at: path), until: .now + .seconds(2), "stat '\(path)'"
+        ) {
             var status = stat()
             return stat(path.string, &status) == 0 ? 0 : Glibc.errno
         }
         return errno != ENOTCONN
     }
 
+    /// A mount, by a name that the next one at the same path does not have while anything in this one hangs.
+    private static func subject(_ entry: MountEntry, at path: FilePath) -> String { "\(entry.device) \(path)" }
+
     private func requireExpected(
         _ entry: MountEntry, _ request: MountRequest, of volume: Volume, in context: DriverContext
     ) async throws {
-        let isExpected = try await BlockingWork.run(until: context.deadline, "look at '\(request.source)'") {
+        let isExpected = try await patientWork.run(
+            on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
+        ) {
             try request.isExpected(entry)
         }
         guard !isExpected else { return }
@@ -78,20 +103,34 @@ extension MountDriver {
     }
 
     /// Makes the folder that the volume is in there, and gives it the owner and mode that are asked for.
-    private func prepareRoot(_ volume: Volume, _ request: MountRequest, in context: DriverContext) async throws {
+    private func prepareRoot(
+        of entry: MountEntry, _ volume: Volume, _ request: MountRequest, in context: DriverContext
+    ) async throws {
         let path = mountpoint(of: volume, in: context)
         let options = request.type.takesOwnerAsOption ? VolumeOptions(checked: [:]) : volume.options
-        try await BlockingWork.run(until: context.deadline, "prepare '\(path)'") {
-            if path != context.mounts { try Directories.create(path, mode: 0o755, isDurable: false) }
+        try await patientWork.run(
+            on: Self.subject(entry, at: context.mounts), until: context.deadline, "prepare '\(path)'"
+        ) {
+            guard path != context.mounts else {
+                return try request.explaining { try RootAttributes.apply(options, to: path) }
+            }
             do {
-                try RootAttributes.apply(options, to: path)
-            } catch let error as SystemCallError {
+                try Directories.withChild(
+                    volume.name.description, of: context.mounts, isChanged: RootAttributes.areGiven(by: options)
+                ) { descriptor in
+                    try request.explaining { try RootAttributes.apply(options, to: descriptor, named: path) }
+                }
+            } catch let error as SystemCallError where Self.isNoFolder(error.errno) {
                 throw VolumeError(
                     .unavailable,
-                    "uid, gid and mode cannot be set on \(request.type.name): leave them out, or set them where the files are",
-                    cause: SystemCallError("\(error.call) (\(error.errno.name))", error.errno))
+                    "create=true is for a folder of the volume's name that is no link and nothing is mounted on: put that "
+                        + "right, or leave create= out", cause: error)
             }
         }
+    }
+
+    private static func isNoFolder(_ errno: Errno) -> Bool {
+        [.notDirectory, .tooManySymbolicLinkLevels, .improperLink].contains(errno)
     }
 
     /// Leaves nothing mounted.
@@ -99,7 +138,9 @@ extension MountDriver {
         await BlockingWork.run {
             do {
                 // Twice, if a program has mounted something and another has found that mounted.
-                while try Mounts.entry(at: context.mounts) != nil {
+                while let entry = try Mounts.entry(at: context.mounts) {
+                    // Who still waits for its server would do so for good.
+                    FUSEConnection(of: entry)?.abort()
                     try Mounts.unmount(context.mounts, detaching: true)
                 }
                 try Mountpoint(context.mounts).remove()

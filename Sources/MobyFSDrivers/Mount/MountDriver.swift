@@ -14,6 +14,7 @@ package struct MountDriver: VolumeDriver {
     private let seesHost: Bool
     let programs: [FilePath]
     let credentialsFolder: FilePath?
+    let patientWork = PatientWork()
 
     /// Makes the driver.
     ///
@@ -124,7 +125,9 @@ package struct MountDriver: VolumeDriver {
     /// Checks what can be checked while the server may be away.
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
         let request = try MountRequest(volume.options)
-        try await BlockingWork.run(until: context.deadline, "look at '\(request.source)'") {
+        try await patientWork.run(
+            on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
+        ) {
             if request.isBind { return try requireForeign(FilePath(request.source)) }
             let method = try MountMethod(for: request, driver: self)
             if case .kernel = method { try Self.checkWithKernel(request) }

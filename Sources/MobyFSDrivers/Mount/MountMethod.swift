@@ -2,6 +2,7 @@
 
 import MobyFSHost
 import MobyFSVolumes
+import SystemPackage
 
 /// How something is mounted on this host.
 enum MountMethod: Sendable {
@@ -46,13 +47,47 @@ enum MountMethod: Sendable {
         } else {
             self = try Self.other(type, in: driver)
         }
+        _ = try list(request.options)
+    }
+
+    /// The arguments of a program that takes all options in one.
+    ///
+    /// Each reads them in its own way: what one of them could take for two options would get around the refusal of the
+    /// second.
+    ///
+    /// - Throws: ``VolumeError`` with code `invalidArgument`.
+    func list(_ options: MountOptionList) throws(VolumeError) -> [String] {
+        let separators: String
+        switch self {
+        case .bind, .kernel, .fuse: return []
+        // It knows quotes, but not all of its versions know quotes in quotes.
+        case .mountProgram: separators = "\""
+        // A script that the shell splits further.
+        case .helper(let program) where program.name == "mount.glusterfs": separators = ",\" \t*?["
+        case .helper: separators = ",\""
+        }
+        for item in options.items {
+            guard let character = item.value?.first(where: { separators.contains($0) }) else { continue }
+            throw VolumeError(
+                .invalidArgument,
+                "\(name) takes no '\(character)' in the value of mount option '\(item.key)': leave it out")
+        }
+        return options.items.isEmpty ? [] : ["-o", options.text]
     }
 
     private static func other(_ type: MountType, in driver: MountDriver) throws(VolumeError) -> MountMethod {
         let name = "mount.\(type.name)"
         let helper = HelperProgram(name, package: type.package ?? name, folders: driver.programs)
         let isKnown = Mounts.knows(type: type.name)
-        if helper.locate() != nil {
+        if let path = helper.locate() {
+            // It has a shell run whatever program the source names.
+            let target = Directories.resolve(path).lastComponent?.string ?? ""
+            if target.hasPrefix("mount.fuse"), !target.hasPrefix("mount.fuse.") {
+                throw VolumeError(
+                    .invalidArgument,
+                    "type '\(type.name)' is not for volumes, for \(name) runs any program: write type=fuse.PROGRAM, such as "
+                        + "fuse.sshfs")
+            }
             // The helper of a file system in the kernel can do nothing without it.
             guard isKnown || !(type.isNFS || type.isSMB || type.isCeph) else { throw unknown(type) }
             return .helper(helper)
@@ -83,10 +118,9 @@ enum MountMethod: Sendable {
     ) throws(VolumeError) -> HelperProgram {
         let program = HelperProgram(name, package: type.package ?? name, folders: driver.programs)
         // As root runs it, not any program will do: an administrator has said of these what they are.
-        let names = ["mount.fuse.\(name)", "mount.\(name)"]
         let isTrusted =
             type.isKnownFUSEProgram
-            || names.contains { HelperProgram($0, package: name, folders: driver.programs).locate() != nil }
+            || HelperProgram("mount.fuse.\(name)", package: name, folders: driver.programs).locate() != nil
         guard isTrusted else {
             throw VolumeError(
                 .unavailable,

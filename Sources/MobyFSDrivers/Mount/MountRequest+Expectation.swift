@@ -47,4 +47,16 @@ extension MountRequest {
         }
         return request
     }
+
+    /// Runs `body`, which sets owner and mode, and says why that cannot be done.
+    func explaining(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as SystemCallError {
+            throw VolumeError(
+                .unavailable,
+                "uid, gid and mode cannot be set on \(type.name): leave them out, or set them where the files are",
+                cause: SystemCallError("\(error.call) (\(error.errno.name))", error.errno))
+        }
+    }
 }

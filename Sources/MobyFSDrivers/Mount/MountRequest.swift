@@ -64,10 +64,11 @@ struct MountRequest: Sendable {
 
     /// `type=fuse` with `device=sshfs#user@host:folder` is an older way to write `type=fuse.sshfs`.
     private static func split(_ type: String, _ device: String) throws(VolumeError) -> (MountType, String) {
-        guard type == "fuse" else { return (try MountType(type), device) }
+        // mount(8) leaves them to mount.fuse, which starts any program with a shell.
+        guard ["fuse", "fuse3", "fuseblk"].contains(type) else { return (try MountType(type), device) }
         guard let mark = device.firstIndex(of: "#") else {
             throw invalid(
-                "type='fuse' does not say which program serves it: write type=fuse.PROGRAM, such as fuse.sshfs")
+                "type='\(type)' does not say which program serves it: write type=fuse.PROGRAM, such as fuse.sshfs")
         }
         return (try MountType("fuse.\(device[..<mark])"), String(device[device.index(after: mark)...]))
     }
@@ -132,6 +133,10 @@ struct MountRequest: Sendable {
             return
         }
         for item in options.items {
+            // Programs would read it as something else.
+            if item.key.contains(where: { ",\"\\".contains($0) || $0.isWhitespace }) {
+                throw Self.invalid("mount option '\(item.key)' is not the name of an option")
+            }
             if ["remount", "move"].contains(item.key) || item.key.hasPrefix("make-") {
                 throw Self.invalid("mount option '\(item.key)' makes no sense for a volume: leave it out")
             }

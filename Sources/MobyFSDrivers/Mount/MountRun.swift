@@ -13,6 +13,7 @@ struct MountRun: Sendable {
     let target: FilePath
     /// When a helper program is ended; some time before the call has to be over, to clean up after it.
     let deadline: ContinuousClock.Instant
+    let patientWork: PatientWork
 
     /// Mounts it; what is left of an attempt that failed is for the caller to undo.
     func mount() async throws {
@@ -26,14 +27,14 @@ struct MountRun: Sendable {
         case .mountProgram:
             let options = try await resolved(request.options, as: "addr")
             try await MountMethod.mount.run(
-                ["-i", "-t", request.type.name] + Self.list(options) + ["--", request.source, target.string],
+                ["-i", "-t", request.type.name] + method.list(options) + ["--", request.source, target.string],
                 until: deadline)
         case .helper(let program):
             let login = try login()
             var options = try await resolved(request.options, as: request.type.isSMB ? "ip" : "addr")
             options.items += login.options
             try await program.run(
-                [request.source, target.string] + Self.list(options), input: login.input,
+                [request.source, target.string] + method.list(options), input: login.input,
                 environment: login.environment.merging(mark.environment) { _, mark in mark }, until: deadline)
         case .fuse(let program):
             let login = try login()
@@ -56,16 +57,12 @@ struct MountRun: Sendable {
     private func bind() async throws {
         let source = FilePath(request.source)
         let options = request.options.items.map { ($0.key, $0.value) }
-        try await BlockingWork.run(until: deadline, "bind '\(source)'") { [request, target] in
+        try await patientWork.run(on: "source of \(target)", until: deadline, "bind '\(source)'") { [request, target] in
             guard Directories.isDirectory(source) != false else {
                 throw SystemCallError("bind '\(source)'", .notDirectory)
             }
             try Mounts.bind(source, at: target, recursive: request.isRecursive, options: options)
         }
-    }
-
-    private static func list(_ options: MountOptionList) -> [String] {
-        options.items.isEmpty ? [] : ["-o", options.text]
     }
 
     /// As fuse_opt_parse(3) reads it: a backslash keeps a comma.
@@ -92,9 +89,6 @@ struct MountRun: Sendable {
             if let name = credentials.username { login.options.append(.init("username", name)) }
             if let domain = credentials.domain { login.options.append(.init("domain", domain)) }
             if credentials.password != nil { login.environment["PASSWD_FD"] = "0" }
-            if let item = (request.options.items + login.options).first(where: { $0.value?.contains(",") == true }) {
-                throw VolumeError(.invalidArgument, "mount.cifs takes no comma in option '\(item.key)'")
-            }
         } else if type.isSSHFS {
             if let name = credentials.username, !request.source.contains("@") {
                 login.source = "\(name)@\(request.source)"

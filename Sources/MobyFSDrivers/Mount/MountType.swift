@@ -31,11 +31,6 @@ struct MountType: Hashable, Sendable {
         return name.hasPrefix("fuse.") && name.count > 5 ? String(name.dropFirst(5)) : nil
     }
 
-    /// Whether it is served by a program, under whatever name.
-    var isFUSE: Bool {
-        fuseProgram != nil || ["fuse", "sshfs", "glusterfs", "fuseblk", "rclone", "davfs"].contains(name)
-    }
-
     /// Whether it is on a disk of this host, which the kernel mounts by itself.
     var isOnDisk: Bool { Self.disks.contains(name) }
     /// Whether the kernel mounts it by itself and needs no server for it.
@@ -66,7 +61,7 @@ struct MountType: Hashable, Sendable {
 
     private static let packages = [
         "nfs": "nfs-common", "nfs4": "nfs-common", "cifs": "cifs-utils", "smb3": "cifs-utils", "sshfs": "sshfs",
-        "glusterfs": "glusterfs-client", "ceph": "ceph-common", "davfs": "davfs2", "fuse": "fuse3", "ntfs": "ntfs-3g",
+        "glusterfs": "glusterfs-client", "ceph": "ceph-common", "davfs": "davfs2", "ntfs": "ntfs-3g",
         "ntfs-3g": "ntfs-3g", "lowntfs-3g": "ntfs-3g", "ocfs2": "ocfs2-tools", "gfs2": "gfs2-utils",
         "zfs": "zfsutils-linux",
         "rclone": "rclone", "mergerfs": "mergerfs", "lustre": "lustre-client-utils", "moosefs": "moosefs-client",
