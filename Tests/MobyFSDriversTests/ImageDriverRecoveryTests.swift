@@ -155,34 +155,123 @@ struct ImageDriverRecoveryTests {
 
     // MARK: - Resizing that was cut off
 
-    private static let growing = ["ext4", "xfs", "btrfs"].filter {
-        $0 != "ext4" || Capability.systemResource.isEffective
-    }
-
     private func capacity(_ path: FilePath) throws -> UInt64 {
         var status = statvfs()
         try #require(statvfs(path.string, &status) == 0)
         return UInt64(status.f_blocks) * UInt64(status.f_frsize)
     }
 
-    /// The image was larger already, its file system was not.
-    @Test(arguments: growing)
-    func finishesGrowing(fs: String) async throws {
-        try await withImageVolumes { fixture in
-            let path = try await fixture.mounted("db", fs: fs, with: ["size": "300MiB"])
+    /// A volume that is not mounted, as a crash left it.
+    private func crashed(
+        _ fixture: ManagerFixture, record: String, image: UInt64? = nil, isMarked: Bool
+    ) async throws -> ManagerFixture {
+        try await fixture.volumes.unmount("db", id: "c")
+        let path = fixture.pool.appending("volumes/db/record.json")
+        let (old, size) = (try path.text, try fixture.volumes.describe("db").volume?.options.size?.normal)
+        let new = old.replacing("\"\(try #require(size))\"", with: "\"\(record)\"")
+        if size != record { try #require(new != old) }
+        try path.write(new)
+        if isMarked { try fixture.pool.appending("volumes/db/resizing").write("") }
+        if let image { try fixture.image("db").grow(to: image, isAllocated: false, until: .now + .seconds(60)) }
+        return await fixture.restarted()
+    }
+
+    /// The record was larger already, and so maybe the image; its file system was not.
+    @Test(arguments: ["ext4", "xfs", "btrfs"], [true, false])
+    func finishesGrowing(fs: String, isImageLarger: Bool) async throws {
+        try await withImageVolumes { first in
+            let path = try await first.mounted("db", fs: fs, with: ["size": "300MiB"])
             try TestData.write(3, to: path)
-            try await fixture.volumes.unmount("db", id: "c")
-            let marker = fixture.pool.appending("volumes/db/resizing")
-            try marker.write("")
-            try fixture.image("db").grow(to: 600 << 20, isAllocated: false, until: .now + .seconds(60))
+            let fixture = try await crashed(
+                first, record: "600MiB", image: isImageLarger ? 600 << 20 : nil, isMarked: isImageLarger)
 
             _ = try await fixture.volumes.mount("db", id: "c", for: nil)
             #expect(try capacity(path) > 400 << 20)
+            #expect(try fixture.image("db").bytes == 600 << 20)
             let isWhole = try TestData.isWhole(3, in: path)
             #expect(isWhole)
-            #expect(!marker.exists)
+            let files = try Directories.entries(of: fixture.pool.appending("volumes/db"))
+            #expect(files.sorted() == ["image", "record.json"])
             // Who asks again finds it done.
             _ = try await fixture.volumes.resize("db", to: "600MiB")
+        }
+    }
+
+    /// The record is the old one again, and the file system has not grown.
+    @Test(arguments: ["ext4", "xfs", "btrfs"], [true, false])
+    func cutsOffWhatAnImageHasBeyondItsRecord(fs: String, isMarked: Bool) async throws {
+        try await withImageVolumes { first in
+            let path = try await first.mounted("db", fs: fs, with: ["size": "300MiB"])
+            try TestData.write(3, to: path)
+            let before = try capacity(path)
+            let fixture = try await crashed(first, record: "300MiB", image: 600 << 20, isMarked: isMarked)
+
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try capacity(path) == before)
+            #expect(try fixture.image("db").bytes == 300 << 20)
+            #expect(!fixture.pool.appending("volumes/db/resizing").exists)
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
+        }
+    }
+
+    /// The record is the old one again, and the file system has grown: only btrfs can go back while it is mounted.
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func neverCutsOffAFileSystem(fs: String) async throws {
+        try await withImageVolumes { first in
+            let path = try await first.mounted("db", fs: fs, with: ["size": "300MiB"])
+            try TestData.write(3, to: path)
+            try await first.volumes.unmount("db", id: "c")
+            _ = try await first.volumes.resize("db", to: "600MiB")
+            _ = try await first.volumes.mount("db", id: "c", for: nil)
+            let before = try capacity(path)
+            let fixture = try await crashed(first, record: "300MiB", isMarked: true)
+
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try fixture.image("db").bytes == (fs == "btrfs" ? 300 : 600) << 20)
+            #expect(try capacity(path) == (fs == "btrfs" ? 300 << 20 : before))
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
+            // What the log says to do.
+            _ = try await fixture.volumes.resize("db", to: fs == "btrfs" ? "300MiB" : "600MiB")
+            try await fixture.volumes.unmount("db", id: "c")
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            let isStillWhole = try TestData.isWhole(3, in: path)
+            #expect(isStillWhole)
+        }
+    }
+
+    /// Its data is there all the same.
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func mountsWhatThePoolHasNoRoomToFinish(fs: String) async throws {
+        try await withImageVolumes(on: .tmpfs, poolBytes: 400 << 20) { first in
+            let path = try await first.mounted("db", fs: fs, with: ["size": "300MiB", "sparse": "false"])
+            try TestData.write(3, to: path)
+            let fixture = try await crashed(first, record: "600MiB", isMarked: true)
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try fixture.image("db").bytes == 300 << 20)
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
+        }
+    }
+
+    /// The image could grow, the file system could not: it writes to what is new.
+    @Test func takesAFailedResizeBack() async throws {
+        try await withImageVolumes(on: .tmpfs, poolBytes: 320 << 20) { fixture in
+            let path = try await fixture.mounted("db", fs: "xfs", with: ["size": "300MiB"])
+            try TestData.write(3, to: path)
+            let filler = fixture.pool.appending("filler")
+            #expect(try TestData.fill(filler).reason == .noSpace)
+            let error = await #expect(throws: VolumeError.self) {
+                _ = try await fixture.volumes.resize("db", to: "600MiB")
+            }
+            #expect(error?.message.contains("has the size it had") == true, "\(error?.message ?? "")")
+            #expect(try fixture.image("db").bytes == 300 << 20)
+            #expect(!fixture.pool.appending("volumes/db/resizing").exists)
+            try Files.unlink(filler)
+            _ = try await fixture.volumes.resize("db", to: "600MiB")
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
         }
     }
 

@@ -175,7 +175,15 @@ struct TmpfsDriverTests {
             try Mounts.reconfigure(path, type: "tmpfs", options: [("size", "32m")])
             _ = try await fixture.volumes.mount("db", id: "d", for: nil)
             #expect(try mounts(at: path).first?.contains("size=8192k") == true)
-            for id in ["c", "d"] { try await fixture.volumes.unmount("db", id: id) }
+            try Mounts.reconfigure(path, type: "tmpfs", options: [("size", "5m")])
+            _ = try await fixture.volumes.mount("db", id: "e", for: nil)
+            #expect(try mounts(at: path).first?.contains("size=8192k") == true)
+            // What does not fit is not lost, and is mounted.
+            try Mounts.reconfigure(path, type: "tmpfs", options: [("size", "16m")])
+            #expect(try path.appending("more").writeUntilRefused().bytes == 12 << 20)
+            _ = try await fixture.volumes.mount("db", id: "f", for: nil)
+            #expect(try mounts(at: path).first?.contains("size=16384k") == true)
+            for id in ["c", "d", "e", "f"] { try await fixture.volumes.unmount("db", id: id) }
         }
     }
 }

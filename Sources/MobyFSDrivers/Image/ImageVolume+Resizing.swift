@@ -14,16 +14,16 @@ import SystemPackage
 //   where the kernel does not let this process grow it while it is mounted.
 //
 // For the first two a marker is there from before the first step until after the last. Where the next Mount finds it,
-// it lets the file system take all of its image, whatever size that has: so a resize that was cut off either came about
-// or did not.
+// it gives the image the size in the record, and lets the file system take all of it: so a resize that was cut off
+// either comes about or did not.
 extension ImageVolume {
     /// Gives the volume another size, whether it is mounted or not.
     func resize(to size: ByteSize) async throws {
         let target = imageBytes(size)
         do {
-            let (bytes, mounted, isUnfinished) = try await BlockingWork.run {
-                (try image.bytes, try mountedDevice(), marker.isThere)
-            }
+            let mounted = try await BlockingWork.run { try mountedDevice() }
+            try await settleBeforeResize(mounted)
+            let (bytes, isUnfinished) = try await BlockingWork.run { (try image.bytes, marker.isThere) }
             guard target != bytes || isUnfinished else { return }
             guard target >= fileSystem.resizeMinimum.bytes else {
                 throw VolumeError(
@@ -46,6 +46,16 @@ extension ImageVolume {
         }
     }
 
+    /// Puts right an image that is larger than its record or its file system, so that its size is a size to start from.
+    private func settleBeforeResize(_ mounted: LoopDevice?) async throws {
+        let isNeeded = try await BlockingWork.run {
+            try marker.isThere || image.bytes > recordedBytes ?? image.bytes
+        }
+        guard isNeeded else { return }
+        let device = try await BlockingWork.run { try mounted ?? mountIfNeeded() }
+        try await unmounting(unless: mounted != nil) { await withHalfTheTime().settle(on: device) }
+    }
+
     /// Throws before anything is changed if a program is missing.
     private func requirePrograms() async throws {
         let programs = [fileSystem.resizer] + (fileSystem == .ext4 ? [ImageFileSystem.checker] : [])
@@ -54,50 +64,52 @@ extension ImageVolume {
         throw HelperError(program: missing.name, package: missing.package, reason: .missing)
     }
 
-    /// Ends what a crash has cut off, if so; the volume can be used if that fails, and the next Mount tries again.
-    func finishResize(on device: LoopDevice) async {
-        guard await BlockingWork.run({ marker.isThere || draft.isThere }) else { return }
-        do {
-            if await BlockingWork.run({ marker.isThere }) {
-                try await BlockingWork.run { try device.refreshSize() }
-                try await fileSystem.grow(on: device, at: mountpoint.path, until: deadline)
+    // MARK: - Growing
+
+    func grow(from old: UInt64, to target: UInt64, mounted: LoopDevice?) async throws {
+        let device = try await BlockingWork.run { try mounted ?? mountIfNeeded() }
+        try await unmounting(unless: mounted != nil) {
+            let (wasUnfinished, before) = try await BlockingWork.run {
+                (marker.isThere, try self.mounted(from: device).bytes)
             }
-            try await BlockingWork.run { try endResize() }
-        } catch {
-            logger.warning("a resize that was cut off is not finished yet", metadata: ["error": "\(error)"])
+            do {
+                try await BlockingWork.run {
+                    try beginResize()
+                    try image.grow(to: target, isAllocated: !isSparse, until: deadline)
+                    try device.refreshSize()
+                }
+                try await fileSystem.grow(on: device, at: mountpoint.path, until: deadline)
+            } catch {
+                if try await BlockingWork.run({ try self.mounted(from: device).bytes > before }) {
+                    // There is no way back, and the rest of the way is for the next Mount.
+                    logger.warning("a volume has not all of its new size yet", metadata: ["error": "\(error)"])
+                    return
+                }
+                await takeBack(to: old, on: device, wasUnfinished: wasUnfinished)
+                throw VolumeError(
+                    .io, "volume '\(name)' cannot be resized to \(ByteSize(bytes: target)) and has the size it had",
+                    cause: error)
+            }
+            await BlockingWork.run {
+                do {
+                    if !isSparse { try image.fillHoles() }
+                    try endResize()
+                } catch {
+                    logger.warning("a volume was resized, but not tidied up", metadata: ["error": "\(error)"])
+                }
+            }
         }
     }
 
-    // MARK: - Growing
-
-    private func grow(from old: UInt64, to target: UInt64, mounted: LoopDevice?) async throws {
-        let device = try await BlockingWork.run {
-            let wasUnfinished = marker.isThere
-            try beginResize()
+    /// Takes back what an image has grown by, where its file system has not.
+    private func takeBack(to old: UInt64, on device: LoopDevice, wasUnfinished: Bool) async {
+        await BlockingWork.run {
             do {
-                try image.grow(to: target, isAllocated: !isSparse, until: deadline)
-                if let mounted { try mounted.refreshSize() }
-                return try mounted ?? mountIfNeeded()
-            } catch {
-                // The file system has not grown: the image may be cut off again.
-                try image.shrink(to: old)
-                if let mounted { try mounted.refreshSize() }
+                try cut(to: old, on: device)
                 if !wasUnfinished { try endResize() }
-                throw error
-            }
-        }
-        try await unmounting(unless: mounted != nil) {
-            do {
-                try await fileSystem.grow(on: device, at: mountpoint.path, until: deadline)
             } catch {
-                throw VolumeError(
-                    .io,
-                    "volume '\(name)' has more room now, but its file system does not take it yet; its next Mount or resize "
-                        + "tries again", cause: error)
-            }
-            try await BlockingWork.run {
-                if !isSparse { try image.fillHoles() }
-                try endResize()
+                logger.warning(
+                    "an image stays larger until the next Mount of its volume", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -117,11 +129,10 @@ extension ImageVolume {
         }
         try await unmounting(unless: mounted != nil) {
             do {
-                try await fileSystem.resizer.run(
-                    ["filesystem", "resize", "\(target)", mountpoint.path.string], until: deadline)
+                try await shrinkBtrfs(to: target)
             } catch {
-                // It has the size it had, or nearly so if the program was killed.
-                await finishResize(on: device)
+                // It has the size it had, or nearly so if the program was killed; the next Mount tries that again.
+                try? await takeAll(on: device)
                 throw cannotShrink("its data may need the space; delete some, or \(Self.wayOut)", error)
             }
             try await BlockingWork.run {
@@ -132,9 +143,14 @@ extension ImageVolume {
         }
     }
 
+    func shrinkBtrfs(to target: UInt64) async throws {
+        try await fileSystem.resizer.run(
+            ["filesystem", "resize", "\(target)", mountpoint.path.string], until: deadline)
+    }
+
     // MARK: - Another image
 
-    private func resizeCopy(to target: UInt64, isLarger: Bool) async throws {
+    func resizeCopy(to target: UInt64, isLarger: Bool) async throws {
         try await BlockingWork.run { try makeDraft(isLarger: isLarger) }
         do {
             // With the journal replayed and all counts right, as resize2fs wants it.
@@ -216,19 +232,25 @@ extension ImageVolume {
             if !wasMounted { try? await BlockingWork.run { try unmount() } }
             throw error
         }
-        if !wasMounted { try await BlockingWork.run { try unmount() } }
+        guard !wasMounted else { return }
+        do {
+            try await BlockingWork.run { try unmount() }
+        } catch {
+            // It does have its new size.
+            logger.warning("a volume stays mounted after its resize", metadata: ["error": "\(error)"])
+        }
     }
 
-    private func beginResize() throws {
+    func beginResize() throws {
         try DurableFile.write([], to: marker)
     }
 
-    private func endResize() throws {
+    func endResize() throws {
         for path in [draft.path, marker] where path.isThere { try Files.unlink(path) }
     }
 }
 
 extension FilePath {
     /// Whether there is a file.
-    fileprivate var isThere: Bool { SparseFile(self).isThere }
+    var isThere: Bool { SparseFile(self).isThere }
 }

@@ -21,7 +21,7 @@ struct ImageVolume: Sendable {
     let marker: FilePath
     /// A smaller image that is being made.
     let draft: SparseFile
-    let deadline: ContinuousClock.Instant
+    var deadline: ContinuousClock.Instant
     let logger: Logger
 
     init(_ volume: Volume, _ context: DriverContext) {
@@ -47,8 +47,9 @@ extension ImageVolume {
     /// Makes sure that the image's file system is mounted, and can be written.
     func mount() async throws {
         do {
+            await withHalfTheTime().settleUnmounted()
             let device = try await BlockingWork.run { try mountIfNeeded() }
-            await finishResize(on: device)
+            await withHalfTheTime().settle(on: device)
             try await BlockingWork.run {
                 try requireWritable()
                 guard Directories.isRealDirectory(data) else {

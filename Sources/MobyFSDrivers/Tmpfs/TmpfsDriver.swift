@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Logging
 import MobyFSHost
 package import MobyFSVolumes
 package import SystemPackage
@@ -117,7 +118,14 @@ package struct TmpfsDriver: VolumeDriver {
                             "volume '\(volume.name)' cannot be mounted: \(entry.type) '\(entry.source)' is mounted at "
                                 + "'\(context.mounts)'; run 'umount \(context.mounts)'")
                     }
-                    try Self.settle(volume.options.size, of: context.mounts)
+                    do {
+                        try Self.settle(volume.options.size, of: context.mounts)
+                    } catch {
+                        // It holds more than that: the kernel takes nothing away.
+                        context.logger.warning(
+                            "a volume does not have the size in its record yet; its next Mount tries again",
+                            metadata: ["error": "\(error)"])
+                    }
                 } else {
                     try Self.mount(volume, at: context.mounts)
                 }
