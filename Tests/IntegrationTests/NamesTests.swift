@@ -37,15 +37,27 @@ import Testing
         }
     }
 
+    @Test func aNameMayHaveOptionsThatAreNoVolumeYet() async throws {
+        try await withTemporaryDirectory { root in
+            let names = [
+                "--name", "folders: type=none o=bind", "--name", "nfs: type=nfs", "--name", "net: driver=mount",
+            ]
+            try await withDaemon(in: root, arguments: names) { daemon in
+                let socket = daemon.runtime.appending("folders.sock")
+                let refused = try await call("Create", #"{"Name":"a","Opts":{}}"#, on: socket)
+                #expect(refused.contains("option 'device' is missing"))
+                let body = #"{"Name":"a","Opts":{"device":"/srv"}}"#
+                let created = try await call("Create", body, on: socket)
+                #expect(created == "{}")
+            }
+        }
+    }
+
     /// Engines look for `vieux/sshfs` and `vieux/sshfs:latest` in two files of one folder.
     @Test func namesOfManagedPluginsAreServed() async throws {
         try await withTemporaryDirectory { root in
             let folder = root.appending("docker/plugins/vieux")
-            // Options that are no volume yet are what a name is for.
-            let names = [
-                "--name", "vieux/sshfs:latest: mode=0750", "--name", "vieux/sshfs", "--name", "nfs: type=nfs", "--name",
-                "cifs: driver=mount",
-            ]
+            let names = ["--name", "vieux/sshfs:latest: mode=0750", "--name", "vieux/sshfs"]
             try await withDaemon(in: root, arguments: names) { daemon in
                 let socket = daemon.runtime.appending("vieux+sshfs@latest.sock")
                 #expect(try folder.appending("sshfs:latest.spec").text == "unix://\(socket)\n")
