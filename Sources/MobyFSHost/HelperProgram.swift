@@ -80,7 +80,7 @@ package struct HelperProgram: Hashable, Sendable {
             from: ProcessInfo.processInfo.environment, folders: folders,
             adding: environment.merging(mark.environment) { _, own in own })
         let (output, errors) = (try HelperOutput(), try HelperOutput())
-        let seconds = (deadline - .now + .milliseconds(500)).components.seconds
+        let seconds = (deadline - .now + .milliseconds(999)).components.seconds
         let run = HelperRun(
             configuration: Configuration(
                 executable: .path(path),
