@@ -121,10 +121,18 @@ package enum Mounts {
     /// - Parameters:
     ///   - path: The mountpoint.
     ///   - isDetaching: Whether to take it out of sight now and let the kernel clean up when nobody uses it any more.
-    /// - Throws: ``SystemCallError``, with `resourceBusy` if it is in use.
+    /// - Throws: ``SystemCallError``, with `resourceBusy` if it is in use and is so for a second.
     package static func unmount(_ path: FilePath, detaching isDetaching: Bool = false) throws {
-        guard umount2(path.string, (isDetaching ? CInt(MNT_DETACH) : 0) | noFollow) != 0 else { return }
-        let reason = Errno(rawValue: errno)
+        let deadline = ContinuousClock.now + .seconds(1)
+        var reason: Errno
+        repeat {
+            guard umount2(path.string, (isDetaching ? CInt(MNT_DETACH) : 0) | noFollow) != 0 else { return }
+            reason = Errno(rawValue: errno)
+            guard reason == .resourceBusy else { break }
+            // Who looks around on the host is at work in it for a moment, and so is a process that is just being started: until
+            // it is, it has all that this one has open.
+            usleep(20_000)
+        } while .now < deadline
         // EINVAL: no mountpoint.
         if reason == .noSuchFileOrDirectory { return }
         if reason == .invalidArgument, try entry(at: path) == nil { return }

@@ -54,8 +54,10 @@ extension MountDriver {
         _ entry: MountEntry, _ request: MountRequest, of volume: Volume, in context: DriverContext
     ) async throws {
         try await requireExpected(entry, request, of: volume, in: context)
-        // Others write to the folder above: what was there the last time may be something else now.
-        guard mountpoint(of: volume, in: context) != context.mounts else { return }
+        // Others write to the folder above: what was there the last time may be something else now. And image seeding may
+        // have changed the root; but who looks into what a dead server has waits for ever, and keeps it busy.
+        let isNear = request.isBind || request.type.isLocal
+        guard isNear || mountpoint(of: volume, in: context) != context.mounts else { return }
         do {
             try await prepareRoot(of: entry, volume, request, in: context)
         } catch {
@@ -154,7 +156,7 @@ extension MountDriver {
         do {
             // More than one only if somebody else has mounted over it.
             while let entry = try await BlockingWork.run({ try Mounts.entry(at: context.mounts) }) {
-                try await unmountPatiently(entry, of: volume, in: context)
+                try await unmount(entry, of: volume, in: context)
             }
             try await BlockingWork.run { try Mountpoint(context.mounts).remove() }
         } catch {
@@ -163,21 +165,6 @@ extension MountDriver {
                     .inUse, "volume '\(volume.name)' cannot be unmounted: some process is at work in it", cause: error)
                 : VolumeError(.io, "volume '\(volume.name)' cannot be unmounted", cause: error)
         }
-    }
-
-    /// Tries a few times: who looks around on the host, or is just being started, is at work in it for a moment only.
-    private func unmountPatiently(
-        _ entry: MountEntry, of volume: Volume, in context: DriverContext
-    ) async throws {
-        for delay in [20, 100, 300] {
-            do {
-                return try await unmount(entry, of: volume, in: context)
-            } catch  where Self.isBusy(error) {
-                // Not cancelled with the caller: half an unmount is none.
-                await BlockingWork.run { _ = usleep(useconds_t(delay * 1000)) }
-            }
-        }
-        try await unmount(entry, of: volume, in: context)
     }
 
     private func unmount(_ entry: MountEntry, of volume: Volume, in context: DriverContext) async throws {
@@ -190,9 +177,7 @@ extension MountDriver {
             }
         }
         do {
-            // By a program, for it can be ended; -i and -c: without asking the server.
-            try await HelperProgram("umount", package: "mount").run(
-                ["-i", "-c", "--", path.string], until: Self.helperDeadline(context))
+            try await unmountByProgram(path, until: Self.helperDeadline(context))
         } catch let error as HelperError {
             guard case .timedOut = error.reason else { throw error }
             // What the server is to be told it will never hear.
@@ -201,6 +186,23 @@ extension MountDriver {
                 try Mounts.unmount(path, detaching: true)
             }
         }
+    }
+
+    /// Unmounts by a program, for it can be ended; -i and -c: without asking the server.
+    ///
+    /// Tries a few times, as ``Mounts/unmount(_:detaching:)`` does.
+    private func unmountByProgram(_ path: FilePath, until deadline: ContinuousClock.Instant) async throws {
+        let program = HelperProgram("umount", package: "mount")
+        for delay in [20, 100, 300] {
+            do {
+                try await program.run(["-i", "-c", "--", path.string], until: deadline)
+                return
+            } catch  where Self.isBusy(error) {
+                // Not cancelled with the caller: half an unmount is none.
+                await BlockingWork.run { _ = usleep(useconds_t(delay * 1000)) }
+            }
+        }
+        try await program.run(["-i", "-c", "--", path.string], until: deadline)
     }
 
     private static func isBusy(_ error: any Error) -> Bool {

@@ -35,7 +35,8 @@ struct MountRun: Sendable {
             options.items += login.options
             try await program.run(
                 [request.source, target.string] + method.list(options), input: login.input,
-                environment: login.environment.merging(mark.environment) { _, mark in mark }, until: deadline)
+                environment: login.environment.merging(mark.environment) { _, mark in mark }, hiding: hidden,
+                until: deadline)
         case .fuse(let program):
             let login = try login()
             let options = (request.options.items + login.options).flatMap { ["-o", Self.escaped($0)] }
@@ -45,13 +46,14 @@ struct MountRun: Sendable {
             try await program.run(
                 [login.source ?? request.source, target.string] + verbosity + options,
                 calledAs: program.name == "rclone" ? "mount.rclone" : nil, input: login.input,
-                environment: mark.environment, until: deadline)
+                environment: mark.environment, hiding: hidden, until: deadline)
         }
     }
 
     /// By which the program that serves it is known later.
     private var mark: HelperMark { FUSEConnection.mark(of: target) }
 
+    /// What no error may show.
     private var hidden: [String] { credentials.password.map { [$0.value] } ?? [] }
 
     private func bind() async throws {
