@@ -137,6 +137,13 @@ extension BtrfsDirectory {
         try quotaItem(.quotaUsage, of: group)?.number(at: 8)
     }
 
+    /// Whether nothing that a group refers to is referred to from outside, so that it can leave a group at once.
+    func isUnshared(_ group: BtrfsGroup) throws -> Bool {
+        // struct btrfs_qgroup_info_item: generation, rfer, rfer_cmpr, excl, excl_cmpr.
+        guard let item = try quotaItem(.quotaUsage, of: group) else { return true }
+        return item.number(at: 8) == item.number(at: 24)
+    }
+
     /// The groups that count for a group of a higher level.
     package func members(of group: BtrfsGroup) throws -> [BtrfsGroup] {
         // Each relation is kept twice, from both ends.

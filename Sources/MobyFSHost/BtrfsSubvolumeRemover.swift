@@ -108,22 +108,24 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
     // MARK: - Deleting
 
     private func run(until deadline: ContinuousClock.Instant) throws {
-        let hasQuotas = try top.quotaStatus() != nil
-        var numbers = try readJournal()
-        numbers.formUnion(found.map(\.id))
+        let quotas = try top.quotaStatus()
+        let numbers = try readJournal().union(found.map(\.id))
         guard !numbers.isEmpty else { return }
-        if hasQuotas {
+        if quotas != nil {
             try DurableFile.write(numbers.map { "\($0)\n" }.joined().utf8, to: journal)
         }
-        for index in found.indices { try prepare(index, hasQuotas: hasQuotas) }
+        for index in found.indices {
+            try prepare(index)
+            if let quotas { try dissolveGroup(of: found[index].id, quotas) }
+        }
         for index in found.indices.reversed() { try delete(index) }
-        guard hasQuotas else { return }
+        guard quotas != nil else { return }
         try removeGroups(of: numbers, until: deadline)
         try Files.unlink(journal)
     }
 
-    /// Makes sure that nothing but an error of the disk can refuse the deletion of what is inside.
-    private func prepare(_ index: Int, hasQuotas: Bool) throws {
+    /// Makes sure that what is inside can be deleted.
+    private func prepare(_ index: Int) throws {
         let one = found[index]
         let directory = try open(place(of: index) + [one.name])
         // Somebody may have moved another directory there.
@@ -134,10 +136,6 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
             try top.call(
                 "make subvolume \(one.id) in '\(top.path)' writable",
                 mobyfs_btrfs_make_writable(directory.descriptor))
-        }
-        // To unlink a nested subvolume takes some space, which a full volume has not.
-        for group in [BtrfsGroup.volume(one.id), .subvolume(one.id)] where hasQuotas {
-            if try top.limit(of: group) != nil { try top.setLimit(of: group, to: nil) }
         }
     }
 
@@ -188,6 +186,20 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         }
     }
 
+    /// Takes the limits away, and the volume's group with its members, if that can be done without counting anew.
+    private func dissolveGroup(of subvolume: UInt64, _ quotas: BtrfsQuotaStatus) throws {
+        let volume = BtrfsGroup.volume(subvolume)
+        // To unlink a nested subvolume takes some space, which a full volume has not.
+        for group in [volume, .subvolume(subvolume)] where try top.limit(of: group) != nil {
+            try top.setLimit(of: group, to: nil)
+        }
+        for member in try top.members(of: volume) {
+            guard try quotas.isSimple || top.isUnshared(member) else { continue }
+            try top.assign(member, to: volume, false)
+        }
+        _ = try top.removeGroup(volume)
+    }
+
     private func removeGroups(of subvolumes: Set<UInt64>, until deadline: ContinuousClock.Instant) throws {
         // Those inside others, which are members of their groups, are younger.
         var left = subvolumes.sorted(by: >)
@@ -198,22 +210,35 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
             if left.isEmpty { return }
             guard ContinuousClock.now < deadline else {
                 throw SystemCallError(
-                    "remove quota groups of '\(top.path)', whose subvolumes the kernel still clears away", .resourceBusy
-                )
+                    "remove quota groups of '\(top.path)', whose subvolumes the kernel still clears away",
+                    .resourceBusy)
             }
             usleep(pause)
             pause = min(2 * pause, 500_000)
         }
     }
 
+    /// Removes the groups of a deleted subvolume.
+    ///
+    /// - Returns: Whether there is nothing left to do; false while the kernel clears the subvolume away.
     private func removeGroups(of subvolume: UInt64) throws -> Bool {
         let (own, volume) = (BtrfsGroup.subvolume(subvolume), BtrfsGroup.volume(subvolume))
         if try !top.removeGroup(own) {
-            guard try top.items(of: subvolume, .root, in: BtrfsTree.roots)?.isEmpty ?? true else { return false }
-            // What it wrote lives on in a snapshot, and simple quotas put that down to the writer: the kernel
-            // keeps that group, but it need not be the volume's any more.
-            try top.assign(own, to: volume, false)
+            let isClearedAway = try top.items(of: subvolume, .root, in: BtrfsTree.roots)?.isEmpty ?? true
+            guard isClearedAway || Self.kernelRemovesGroups else { return false }
+            // Or else what it wrote lives on in a snapshot, and simple quotas put that down to the writer: the
+            // kernel keeps that group, but it need not be the volume's any more.
+            if isClearedAway { try top.assign(own, to: volume, false) }
         }
         return try top.removeGroup(volume)
     }
+
+    /// Whether the kernel removes the group of a subvolume with it: since Linux 6.12.
+    private static let kernelRemovesGroups: Bool = {
+        var name = utsname()
+        uname(&name)
+        let release = withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let parts = release.split(separator: ".").prefix(2).compactMap { UInt($0.prefix { $0.isNumber }) }
+        return parts.count == 2 && (parts[0], parts[1]) >= (6, 12)
+    }()
 }
