@@ -58,7 +58,7 @@ import Testing
             (["type": "fuse3", "device": "host:"], "fuse.PROGRAM"),
             (["type": "fuse3", "device": "perl#-esystem(\"id\")"], "begins with '-'"),
             (["type": "fuseblk", "device": "/dev/vdb1"], "fuse.PROGRAM"),
-            (["type": "fuse.bindfs", "device": "/srv", "o": "a\\\\,b=c"], "'a,b' is not the name of an option"),
+            (["type": "fuse.bindfs", "device": "/srv", "o": "a\\\\,b=c"], "is not the name of an option"),
             (["type": "sshfs", "device": "host:", "o": "ssh_command=id"], "starts a program"),
             (["type": "cifs", "device": "server/share"], "//server/share"),
             (["type": "cifs", "device": "//me:secret@server/share"], "has a password in it"),

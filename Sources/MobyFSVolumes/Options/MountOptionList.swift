@@ -48,6 +48,11 @@ package struct MountOptionList: Hashable, Sendable {
         // "rw, noatime": no key begins with a space.
         let text = item.drop { $0 == " " }
         guard !text.isEmpty else { return }
+        let key = text.prefix { $0 != "=" }
+        // A program could take it for several.
+        guard !key.contains(where: { $0 == "," || $0 == "\"" }) else {
+            throw VolumeError(.invalidArgument, "'\(key)' is not the name of an option")
+        }
         guard let equals = text.firstIndex(of: "=") else { return items.append(Item(String(text))) }
         guard equals != text.startIndex else {
             throw VolumeError(.invalidArgument, "a value in option 'o' has no key before its '='")
