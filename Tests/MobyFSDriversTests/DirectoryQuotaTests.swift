@@ -121,7 +121,7 @@ import Testing
 
             for wrong in [
                 ProjectMembership(id: try project("other", fixture), inherits: true),
-                ProjectMembership(id: number, inherits: false),
+                ProjectMembership(id: number, inherits: false), ProjectMembership(id: 42, inherits: true),
             ] {
                 try wrong.apply(to: path)
                 _ = try await fixture.volumes.mount("db", id: "c", for: nil)

@@ -92,7 +92,7 @@ package struct DirectoryDriver: VolumeDriver {
 
     package func sizeSupport(_ options: VolumeOptions, pool: FilePath) -> SizeSupport {
         let path = options["mountpoint"].map { FilePath($0) } ?? pool
-        return ProjectQuotaSupport.reasonAgainst(path).map { .unsupported($0) } ?? .enforced
+        return ProjectQuotaSupport.reasonAgainst(newAt: path).map { .unsupported($0) } ?? .enforced
     }
 
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {

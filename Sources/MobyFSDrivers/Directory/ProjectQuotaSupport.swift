@@ -5,30 +5,39 @@ import SystemPackage
 
 /// Whether a directory could be held to a size, in words.
 enum ProjectQuotaSupport {
-    /// Why directories at a path cannot be held to a size; nil if they can be.
+    /// Why a new volume at a path cannot be held to a size; nil if it can be.
     ///
     /// Blocks.
     ///
     /// - Parameter path: A directory, of which the last parts may be missing yet.
     /// - Returns: The reason with the way out: lower case, no full stop.
-    static func reasonAgainst(_ path: FilePath) -> String? {
+    static func reasonAgainst(newAt path: FilePath) -> String? {
         var existing = path
         while Directories.isDirectory(existing) == nil, !existing.isRoot { existing.removeLastComponent() }
+        if let reason = reasonAgainst(existing) { return reason }
         do {
-            let state = try ProjectQuota(of: existing).state()
-            guard state != .enforcing else { return try reasonAgainst(ProjectMembership(of: existing), of: existing) }
-            return reason(state, try MountLocation(of: existing, in: MountTable()).covering)
+            let membership = try ProjectMembership(of: existing)
+            // A directory can be in one project only, and not in that of an administrator and in its own.
+            guard membership.inherits, !DirectoryQuota.numbers.contains(membership.id) else { return nil }
+            return
+                "all that is in '\(existing)' belongs to project \(membership.id), and can be in no other: take it out "
+                + "of that with 'chattr -P' and 'chattr -p 0'"
         } catch {
-            return "its project quotas cannot be asked for: \(error)"
+            return "\(error)"
         }
     }
 
-    /// A directory can be in one project only, and not in that of an administrator and its own.
-    private static func reasonAgainst(_ membership: ProjectMembership, of path: FilePath) -> String? {
-        guard membership.inherits, !DirectoryQuota.numbers.contains(membership.id) else { return nil }
-        return
-            "all that is in '\(path)' belongs to project \(membership.id) there, and can be in no other: take it out of "
-            + "that with 'chattr -P'"
+    /// Why limits do not hold on the file system of a directory; nil if they do.
+    ///
+    /// Blocks.
+    static func reasonAgainst(_ path: FilePath) -> String? {
+        do {
+            let state = try ProjectQuota(of: path).state()
+            guard state != .enforcing else { return nil }
+            return reason(state, try MountLocation(of: path, in: MountTable()).covering)
+        } catch {
+            return "\(error)"
+        }
     }
 
     private static func reason(_ state: ProjectQuota.State, _ entry: MountEntry) -> String {
