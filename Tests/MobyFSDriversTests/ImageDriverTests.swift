@@ -118,6 +118,32 @@ struct ImageDriverTests {
         }
     }
 
+    /// A program that is being started has the daemon's descriptors for a moment, those in a volume too.
+    @Test func programsThatAreBeingStartedDoNotCount() async throws {
+        try await withImageVolumes { fixture in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask { for _ in 0..<100 { try await tool("true") } }
+                }
+                for index in 0..<4 {
+                    group.addTask {
+                        let path = try await fixture.mounted("v\(index)", fs: "ext4")
+                        for _ in 0..<20 {
+                            try path.appending("file").write("precious")
+                            try await fixture.volumes.unmount("v\(index)", id: "c")
+                            let entry = try Mounts.entry(at: fixture.mountpoint("v\(index)"))
+                            #expect(entry == nil)
+                            _ = try await fixture.volumes.mount("v\(index)", id: "c", for: nil)
+                        }
+                        try await fixture.volumes.unmount("v\(index)", id: "c")
+                        try await fixture.volumes.remove("v\(index)")
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func takesUpDataThatWasKept() async throws {
         try await withImageVolumes { fixture in
             let path = try await fixture.mounted("db", fs: "ext4", with: ["on-remove": "keep"])

@@ -38,7 +38,7 @@ extension ImageVolume {
             try await BlockingWork.run {
                 _ = try mountIfNeeded()
                 try populate()
-                try unmount()
+                try unmountOwn()
                 if !isSparse { try image.fillHoles() }
                 try image.sync()
             }
@@ -57,7 +57,7 @@ extension ImageVolume {
 
     private func discard() {
         do {
-            try unmount()
+            try unmountOwn()
             if image.isThere { try Files.unlink(image.path) }
         } catch {
             logger.warning("a half-made image stays for now", metadata: ["error": "\(error)"])

@@ -229,12 +229,12 @@ extension ImageVolume {
             try await body()
         } catch {
             // The error that is reported is the first one.
-            if !wasMounted { try? await BlockingWork.run { try unmount() } }
+            if !wasMounted { try? await BlockingWork.run { try unmountOwn() } }
             throw error
         }
         guard !wasMounted else { return }
         do {
-            try await BlockingWork.run { try unmount() }
+            try await BlockingWork.run { try unmountOwn() }
         } catch {
             // It does have its new size.
             logger.warning("a volume stays mounted after its resize", metadata: ["error": "\(error)"])

@@ -151,17 +151,35 @@ extension ImageVolume {
 
     /// Unmounts; fine if nothing is mounted.
     ///
-    /// Blocks.
-    func unmount() throws {
+    /// Blocks. A program that this process starts has all its descriptors, those in a volume too, until its exec(2): that
+    /// is no reason to say that the volume is in use.
+    ///
+    /// - Parameter patience: How long to try.
+    /// - Throws: ``VolumeError``, with code `inUse` if some process is at work in it.
+    func unmount(patience: Duration = .milliseconds(300)) throws {
+        let end = ContinuousClock.now + patience
         do {
             // What is mounted here is this volume's or of no use; there may be one on top of another.
-            while try Mounts.entry(at: mountpoint.path) != nil { try Mounts.unmount(mountpoint.path) }
+            while try Mounts.entry(at: mountpoint.path) != nil {
+                do {
+                    try Mounts.unmount(mountpoint.path)
+                } catch let error as SystemCallError where error.errno == .resourceBusy && ContinuousClock.now < end {
+                    usleep(10_000)
+                }
+            }
             try mountpoint.remove()
         } catch let error as SystemCallError where error.errno == .resourceBusy {
             throw VolumeError(.inUse, "volume '\(name)' is in use and stays mounted", cause: error)
         } catch {
             throw failure("unmount", error)
         }
+    }
+
+    /// Unmounts what nobody but this process has seen.
+    ///
+    /// Blocks.
+    func unmountOwn() throws {
+        try unmount(patience: .seconds(5))
     }
 
     private func removeMountpoint() {
