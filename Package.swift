@@ -180,7 +180,8 @@ let package = Package(
                 "PluginCertificates", "MobyFSDaemon", "MobyFSHost", "MobyFSTesting", subprocess, system,
             ],
             swiftSettings: strict),
-        .testTarget(name: "EngineTests", dependencies: [subprocess, system], swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests", dependencies: [subprocess, system], exclude: ["Compose"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

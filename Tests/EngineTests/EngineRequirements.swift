@@ -25,7 +25,7 @@ enum EngineRequirements {
     }()
 
     /// Debian's registry, if it was fetched.
-    static let registryPackage = newest("docker-registry_", in: repository.appending(".build/packages"))
+    static let registryPackage = packages(for: "registry").flatMap { newest("docker-registry_", in: $0) }
 
     /// Packages of the host's suite for a purpose, with all that they need, if they were fetched.
     static func packages(for purpose: String) -> FilePath? {

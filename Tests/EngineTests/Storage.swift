@@ -96,7 +96,7 @@ extension EngineHost {
     }
 
     /// An ssh server that knows root's key.
-    private func prepareSSH() async throws {
+    func prepareSSH() async throws {
         try await installPackages(for: "sshfs")
         try await bash(
             """
@@ -125,5 +125,21 @@ extension EngineHost {
             if try await attempt(["mountpoint", "-q", "/srv/gluster/mounted"]).succeeded { return true }
             return try await attempt(["mount", "-t", "glusterfs", "\(name):/vol", "/srv/gluster/mounted"]).succeeded
         }
+    }
+}
+
+extension EngineHost {
+    /// Puts the pool on a btrfs file system for as long as the body takes.
+    func withBtrfsPool(_ body: () async throws -> Void) async throws {
+        let unit = "/etc/systemd/system/var-lib-mobyfs.mount"
+        try await bash("truncate -s 1G /root/pool; mkfs.btrfs -q /root/pool")
+        try await withFile(
+            unit, "[Mount]\nWhat=/root/pool\nWhere=/var/lib/mobyfs\nType=btrfs\nOptions=loop\n",
+            apply:
+                "systemctl daemon-reload; systemctl stop mobyfs.service; systemctl start var-lib-mobyfs.mount mobyfs.service",
+            undo:
+                "systemctl stop mobyfs.service; umount -q /var/lib/mobyfs; systemctl daemon-reload; systemctl start mobyfs.service",
+            body)
+        try await run("rm", "/root/pool")
     }
 }

@@ -169,19 +169,3 @@ extension EngineTests {
         }
     }
 }
-
-extension EngineHost {
-    /// Puts the pool on a btrfs file system for as long as the body takes.
-    fileprivate func withBtrfsPool(_ body: () async throws -> Void) async throws {
-        let unit = "/etc/systemd/system/var-lib-mobyfs.mount"
-        try await bash("truncate -s 1G /root/pool; mkfs.btrfs -q /root/pool")
-        try await withFile(
-            unit, "[Mount]\nWhat=/root/pool\nWhere=/var/lib/mobyfs\nType=btrfs\nOptions=loop\n",
-            apply:
-                "systemctl daemon-reload; systemctl stop mobyfs.service; systemctl start var-lib-mobyfs.mount mobyfs.service",
-            undo:
-                "systemctl stop mobyfs.service; umount -q /var/lib/mobyfs; systemctl daemon-reload; systemctl start mobyfs.service",
-            body)
-        try await run("rm", "/root/pool")
-    }
-}
