@@ -75,8 +75,7 @@ extension EngineTests {
                 try await eventually("the container has written") {
                     try await host.attemptDocker(["exec", container, "cat", "/i/f"]).standardOutput == "precious"
                 }
-                let output = try await host.uninstall("purge")
-                #expect(output.contains("/run/mobyfs/mounts/bound"), "\(output)")
+                try await host.uninstall("purge")
                 #expect(try await host.read("/srv/precious/f") == "precious")
                 #expect(try await host.exec(container, "cat /i/f") == "precious")
 
