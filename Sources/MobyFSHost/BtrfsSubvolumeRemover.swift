@@ -119,8 +119,8 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
             if let quotas { try dissolveGroup(of: found[index].id, quotas) }
         }
         for index in found.indices.reversed() { try delete(index) }
-        guard quotas != nil else { return }
-        try removeGroups(of: numbers, until: deadline)
+        guard let quotas else { return }
+        try removeGroups(of: numbers, quotas, until: deadline)
         try Files.unlink(journal)
     }
 
@@ -200,13 +200,16 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         _ = try top.removeGroup(volume)
     }
 
-    private func removeGroups(of subvolumes: Set<UInt64>, until deadline: ContinuousClock.Instant) throws {
+    private func removeGroups(
+        of subvolumes: Set<UInt64>, _ quotas: BtrfsQuotaStatus, until deadline: ContinuousClock.Instant
+    ) throws {
         // Those inside others, which are members of their groups, are younger.
         var left = subvolumes.sorted(by: >)
+        var cleared: Set<UInt64> = []
         var pause: UInt32 = 5_000
         while true {
             try top.commit()
-            left = try left.filter { try !removeGroups(of: $0) }
+            left = try left.filter { try !removeGroups(of: $0, quotas, &cleared) }
             if left.isEmpty { return }
             guard ContinuousClock.now < deadline else {
                 throw SystemCallError(
@@ -221,14 +224,17 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
     /// Removes the groups of a deleted subvolume.
     ///
     /// - Returns: Whether there is nothing left to do; false while the kernel clears the subvolume away.
-    private func removeGroups(of subvolume: UInt64) throws -> Bool {
+    private func removeGroups(
+        of subvolume: UInt64, _ quotas: BtrfsQuotaStatus, _ cleared: inout Set<UInt64>
+    ) throws -> Bool {
         let (own, volume) = (BtrfsGroup.subvolume(subvolume), BtrfsGroup.volume(subvolume))
-        if try !top.removeGroup(own) {
+        if try !top.removeGroup(own), !Self.kernelRemovesGroups {
             let isClearedAway = try top.items(of: subvolume, .root, in: BtrfsTree.roots)?.isEmpty ?? true
-            guard isClearedAway || Self.kernelRemovesGroups else { return false }
-            // Or else what it wrote lives on in a snapshot, and simple quotas put that down to the writer: the
-            // kernel keeps that group, but it need not be the volume's any more.
-            if isClearedAway { try top.assign(own, to: volume, false) }
+            // The commit after that brings the counts up to date.
+            guard isClearedAway, !cleared.insert(subvolume).inserted, quotas.isSimple else { return false }
+            // What it wrote lives on in a snapshot, and simple quotas put that down to the writer: the kernel keeps
+            // that group, but it need not be the volume's any more.
+            try top.assign(own, to: volume, false)
         }
         return try top.removeGroup(volume)
     }
