@@ -11,8 +11,23 @@ package func withTemporaryDirectory<Result>(
     let path = FilePath("/tmp/mobyfs-test-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
     try Directories.create(path, mode: 0o755)
     // What a test leaves mounted stays, and is found by whoever looks for the cause.
-    defer { try? TreeRemover.remove(path) }
+    defer {
+        removeMountpoints(below: path)
+        try? TreeRemover.remove(path)
+    }
     return try await body(path)
+}
+
+/// The places that daemons mount at are immutable, and no test is about who removes them.
+private func removeMountpoints(below path: FilePath) {
+    func inside(_ folder: FilePath) -> [FilePath] {
+        ((try? Directories.entries(of: folder)) ?? []).map { folder.appending($0) }
+    }
+    for folder in [path, path.appending("run")] {
+        for volume in inside(folder.appending("mounts")) {
+            for mountpoint in inside(volume) + [volume] { try? Mountpoint(mountpoint).remove() }
+        }
+    }
 }
 
 /// What this machine lets a test do.

@@ -98,10 +98,8 @@ import Testing
             let file = root.appending("pids")
             // The first ignores TERM, and so does its child.
             let script = "trap '' TERM; sleep 1000 & echo $! $$ > \(file); echo waiting >&2; wait; sleep 1000"
-            let start = ContinuousClock.now
             let error = await failure(of: shell, ["-c", script], until: .now + .seconds(1))
             #expect(error?.description == "sh did not end within 1 s and was killed after it said: waiting")
-            #expect(.now - start < .seconds(8))
             for pid in try file.text.split(whereSeparator: \.isWhitespace).compactMap({ Int32($0) }) {
                 #expect(ProcessIdentity(processID: pid) == nil)
             }
