@@ -20,9 +20,14 @@ package struct LoopDevice: Hashable, Sendable {
 
     /// The loop device with a path such as `/dev/loop3`, as a mount table has it.
     package init?(path: FilePath) {
-        guard path.removingLastComponent() == "/dev", let name = path.lastComponent?.string, name.hasPrefix("loop"),
-            let number = CInt(name.dropFirst(4)), number >= 0, name == "loop\(number)"
-        else { return nil }
+        guard path.removingLastComponent() == "/dev", let name = path.lastComponent?.string else { return nil }
+        self.init(name: name)
+    }
+
+    private init?(name: String) {
+        guard name.hasPrefix("loop"), let number = CInt(name.dropFirst(4)), number >= 0, name == "loop\(number)" else {
+            return nil
+        }
         self.number = number
     }
 
@@ -73,12 +78,11 @@ extension LoopDevice {
     }
 
     /// Whether it has a file, without opening it.
-    private var hasFile: Bool { access(attributes.appending("loop").string, F_OK) == 0 }
+    private var hasFile: Bool { access("/sys/block/loop\(number)/loop", F_OK) == 0 }
 
     /// All devices that have a file.
     private static func attached() throws -> [LoopDevice] {
-        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(path: FilePath("/dev").appending($0)) }
-            .filter(\.hasFile)
+        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
     }
 }
 

@@ -57,13 +57,14 @@ package enum MountNamespaces {
         }
         guard !locations.isEmpty else { return survey }
         let hostRoot = own.rootDevice
+        let devices = Set(locations.map(\.location.covering.device))
 
         var seen: Set<String> = []
         for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
             if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
             let table: MountTable
             do {
-                table = try MountTable(ofProcess: process)
+                table = try MountTable(ofProcess: process, onlyOf: devices)
             } catch let error as SystemCallError {
                 // A process that has ended in the meantime shows as one of these.
                 let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)

@@ -35,16 +35,19 @@ package struct MountTable: Sendable {
 
     /// Reads the mounts a process sees.
     ///
-    /// - Parameter process: A process ID, or `self`.
+    /// - Parameters:
+    ///   - process: A process ID, or `self`.
+    ///   - devices: Those whose mounts matter, beside what is at `/`; nil for all.
     /// - Throws: ``SystemCallError`` if the process has ended or may not be looked at.
-    package init(ofProcess process: String = "self") throws {
+    package init(ofProcess process: String = "self", onlyOf devices: Set<String>? = nil) throws {
         // A host with many containers has a table of megabytes.
-        self.init(parsing: try DurableFile.read(FilePath("/proc/\(process)/mountinfo"), limit: 1 << 28))
+        let bytes = try DurableFile.read(FilePath("/proc/\(process)/mountinfo"), limit: 1 << 28)
+        self.init(parsing: bytes, onlyOf: devices)
     }
 
     /// Reads a table from the bytes of a mountinfo file; lines that make no sense are passed over.
-    package init(parsing bytes: [UInt8]) {
-        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0) }
+    package init(parsing bytes: [UInt8], onlyOf devices: Set<String>? = nil) {
+        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0, onlyOf: devices) }
     }
 
     /// The first mount at a path or below it.
@@ -60,7 +63,7 @@ package struct MountTable: Sendable {
 
 extension MountEntry {
     /// Reads `36 35 98:0 /root /mountpoint rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
-    fileprivate init?(parsing line: ArraySlice<UInt8>) {
+    fileprivate init?(parsing line: ArraySlice<UInt8>, onlyOf devices: Set<String>?) {
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         // Any number of optional fields stands before the lone hyphen.
         guard fields.count > 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
@@ -69,6 +72,8 @@ extension MountEntry {
         else { return nil }
         self.id = id
         device = String(decoding: fields[2], as: UTF8.self)
+        // Paths are what takes time.
+        guard devices?.contains(device) ?? true || fields[4].elementsEqual("/".utf8) else { return nil }
         root = FilePath(Self.unescape(fields[3]))
         mountpoint = FilePath(Self.unescape(fields[4]))
         type = Self.unescape(fields[hyphen + 1])

@@ -50,7 +50,14 @@ extension VolumeManager {
             // The disk first: a record that promises less than the storage lets in would be a lie.
             resized.state = try await driver.resize(volume, to: size, in: context)
         }
-        try await BlockingWork.run { [store, resized] in try store.save(resized) }
+        do {
+            try await BlockingWork.run { [store, resized] in try store.save(resized) }
+        } catch {
+            throw VolumeError(
+                .io,
+                "volume '\(volume.name)' now has the size \(size), but that could not be written down: make room in "
+                    + "'\(store.root)', and run the same again", cause: error)
+        }
         update(volume.name) { $0.volume = resized }
         context.logger.info("volume resized", metadata: ["volume.size": "\(size)"])
         return size
@@ -62,7 +69,14 @@ extension VolumeManager {
         _ volume: Volume, to resized: Volume, of size: ByteSize, with driver: any ResizableDriver,
         in context: DriverContext
     ) async throws -> [String: String] {
-        try await BlockingWork.run { [store] in try store.save(resized) }
+        do {
+            try await BlockingWork.run { [store] in try store.save(resized) }
+        } catch {
+            throw VolumeError(
+                .io,
+                "volume '\(volume.name)' cannot be resized to \(size) and has the size it had: its record cannot be "
+                    + "written", cause: error)
+        }
         do {
             return try await driver.resize(volume, to: size, in: context)
         } catch {

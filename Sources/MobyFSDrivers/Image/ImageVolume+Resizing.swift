@@ -144,8 +144,19 @@ extension ImageVolume {
     }
 
     func shrinkBtrfs(to target: UInt64) async throws {
-        try await fileSystem.resizer.run(
-            ["filesystem", "resize", "\(target)", mountpoint.path.string], until: deadline)
+        let arguments = ["filesystem", "resize", "\(target)", mountpoint.path.string]
+        for _ in 0..<2 {
+            do {
+                try await fileSystem.resizer.run(arguments, until: deadline)
+                return
+            } catch let error as HelperError where error.lines.contains(where: { $0.contains("No space left") }) {
+                // What was deleted a moment ago still takes its place: the kernel gives empty groups of blocks back later.
+                try await BlockingWork.run { try Directories.syncFileSystem(of: mountpoint.path) }
+                try await fileSystem.resizer.run(
+                    ["balance", "start", "-dusage=0", "-musage=0", mountpoint.path.string], until: deadline)
+            }
+        }
+        try await fileSystem.resizer.run(arguments, until: deadline)
     }
 
     // MARK: - Another image
