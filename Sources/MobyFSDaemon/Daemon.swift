@@ -46,14 +46,9 @@ package struct Daemon: Sendable {
             lock(configuration.dataDirectory, flag: "--data-dir", logger),
             lock(configuration.runtimeDirectory, flag: "--runtime-dir", logger),
         ]
-        let volumes = VolumeManager(
-            root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
-            drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
-            seesHost: !isManaged, logger: logger)
+        let volumes = volumes(configuration, logger)
         await volumes.load()
-
-        for name in configuration.names { try await check(name, volumes) }
-        let tls = try configuration.tls.map { try loadCertificates($0.serverFiles) }
+        let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
         if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
         let plan = Servers(
@@ -93,6 +88,33 @@ package struct Daemon: Sendable {
             gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))
         try await ServiceGroup(configuration: group).run()
         withExtendedLifetime(locks) {}
+    }
+
+    /// Makes sure that a daemon could start with the configuration, as far as that can be said without starting one.
+    ///
+    /// - Throws: ``ConfigurationError``.
+    package func check() async throws {
+        let configuration = try Configuration(from: sources)
+        let logger = DaemonLog(level: .critical, isManaged: isManaged).logger("mobyfs")
+        _ = try await checkedCertificates(configuration, volumes(configuration, logger))
+    }
+
+    /// The volumes, not read yet.
+    private func volumes(_ configuration: Configuration, _ logger: Logger) -> VolumeManager {
+        VolumeManager(
+            root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
+            drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
+            seesHost: !isManaged, logger: logger)
+    }
+
+    /// Checks what the settings themselves do not show: the options of further names, and the certificates.
+    ///
+    /// - Returns: The certificates; nil without TLS.
+    private func checkedCertificates(
+        _ configuration: Configuration, _ volumes: VolumeManager
+    ) async throws -> ServerTLS? {
+        for name in configuration.names { try await check(name, volumes) }
+        return try configuration.tls.map { try loadCertificates($0.serverFiles) }
     }
 
     /// Makes sure that what a managed plugin keeps is not in the plugin's own folder, which the engine deletes.

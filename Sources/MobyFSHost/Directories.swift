@@ -123,6 +123,13 @@ package enum Directories {
         guard reason == 0 else { throw SystemCallError("sync '\(path)'", Errno(rawValue: reason)) }
     }
 
+    /// How much can still be written to a directory's file system.
+    package static func freeBytes(of path: FilePath) throws -> UInt64 {
+        var status = statvfs()
+        try check(statvfs(path.string, &status), "statvfs '\(path)'")
+        return UInt64(status.f_bavail).multipliedFullWidth(by: UInt64(status.f_frsize)).low
+    }
+
     /// Throws if this process can change nothing in a directory.
     package static func requireWritable(_ path: FilePath) throws {
         try check(access(path.string, W_OK | X_OK), "write to '\(path)'")

@@ -79,7 +79,8 @@ package enum MountNamespaces {
                 }
                 if let use, let processID = Int32(process) {
                     survey.users[directory] = User(
-                        processID: processID, processName: name(of: process), mountpoint: use.mountpoint,
+                        processID: processID, processName: ProcessAtWork.name(ofProcess: process),
+                        mountpoint: use.mountpoint,
                         isHost: isHostLike)
                 }
             }
@@ -92,12 +93,6 @@ package enum MountNamespaces {
         var buffer = [CChar](repeating: 0, count: 64)
         let count = readlink("/proc/\(process)/ns/mnt", &buffer, buffer.count - 1)
         return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
-    }
-
-    private static func name(of process: String) -> String {
-        // A process may end at any time; its name is only for the message.
-        let bytes = (try? DurableFile.read(FilePath("/proc/\(process)/comm"), limit: 4096)) ?? []
-        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 }
 

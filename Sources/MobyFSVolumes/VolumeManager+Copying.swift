@@ -86,7 +86,11 @@ extension VolumeManager {
                 until: deadline)
             try await BlockingWork.run { try Directories.syncFileSystem(of: other) }
         } catch {
-            throw VolumeError(.io, "cannot copy volume '\(source.name)' into '\(volume.name)'", cause: error)
+            let lines = (error as? HelperError)?.lines ?? []
+            let isFull = lines.contains { $0.contains("No space left") || $0.contains("quota") }
+            let advice = isFull && volume.options.size != nil ? "; give it a larger size=" : ""
+            throw VolumeError(
+                .io, "cannot copy volume '\(source.name)' into '\(volume.name)'\(advice)", cause: error)
         }
     }
 }

@@ -30,7 +30,11 @@ extension VolumeManager {
         let context = context(volume, deadline: deadline)
         // What is in memory is gone once it is unmounted: first make sure that the rest can follow.
         try await BlockingWork.run { [store] in try store.requireWritable() }
-        try await driver.release(volume, in: context)
+        do {
+            try await driver.release(volume, in: context)
+        } catch let error as VolumeError where error.code == .inUse {
+            throw await naming(context, error)
+        }
         try await driver.remove(volume, in: context)
         let name = volume.name
         if volume.removalPolicy == .keep, driver.keepsDataInside(volume) {
@@ -51,6 +55,14 @@ extension VolumeManager {
             context.logger.info("volume moved to the trash", metadata: ["file.path": "\(place)"])
         }
         context.logger.info("volume removed")
+    }
+
+    /// The same error, with the processes that are at work where the volume is mounted.
+    private func naming(_ context: DriverContext, _ error: VolumeError) async -> VolumeError {
+        let processes = await BlockingWork.run { ProcessAtWork.find(in: context.mounts, limit: 3) }
+        guard !processes.isEmpty else { return error }
+        let list = processes.map(\.description).joined(separator: ", ")
+        return VolumeError(error.code, "\(error); at work there: \(list)")
     }
 
     /// Deletes removed volumes as they come, until the task is cancelled.

@@ -66,6 +66,9 @@ struct StartCommand: AsyncParsableCommand {
     @Flag(help: "Run inside a managed plugin, with only the data folder shared with the host, at the same path.")
     var managed = false
 
+    @Flag(help: "Say what is wrong with the configuration, if anything is, and start nothing.")
+    var check = false
+
     func run() async throws {
         var flags: [Setting: String] = [:]
         flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
@@ -85,7 +88,8 @@ struct StartCommand: AsyncParsableCommand {
             flags: flags, environment: ProcessInfo.processInfo.environment,
             file: config.map { FilePath(AbsolutePath.of($0)) })
         do {
-            try await Daemon(sources, isManaged: managed).run()
+            let daemon = Daemon(sources, isManaged: managed)
+            if check { try await daemon.check() } else { try await daemon.run() }
         } catch let error as ConfigurationError {
             // Not the command line but what it leads to is wrong: no word about usage.
             _ = try? FileDescriptor.standardError.writeAll("mobyfs: \(error)\n".utf8)  // a closed stderr hears nothing

@@ -158,6 +158,12 @@ import Testing
         (["start", "--log-level", "loud"], 64, "MOBYFS_LOG_LEVEL='loud' (command line) is not one of"),
         (["start", "--port", "high"], 64, "MOBYFS_PORT='high' (command line) is not a port"),
         (["start", "--lisen", "x"], 64, "--listen"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
+        (["start", "--check", "--config", "/dev/null"], 0, ""),
+        (
+            ["start", "--check", "--config", "/dev/null", "--name", "nas: fs=ntfs"], 64,
+            "options of 'nas': option fs='ntfs'"
+        ),
+        (["start", "--check", "--config", "/dev/null", "--tls-cert", "/nowhere"], 64, "MOBYFS_TLS_KEY is not set"),
         (["spec", "write", "--address", "/run/x.sock"], 64, "'/run/x.sock' has no scheme"),
         (["spec", "write", "--address", "https://h:1", "--tls-cert", "c"], 64, "needs --tls-key"),
         (["spec", "write", "--name", "a//b"], 64, "is no name for a plugin"),

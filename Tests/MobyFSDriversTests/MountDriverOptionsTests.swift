@@ -65,6 +65,26 @@ import Testing
             (["type": "fuse.sshfs", "device": "-oProxyCommand=id"], "begins with '-'"),
             (["type": "fuse.sshfs", "device": "host:", "o": "ProxyCommand=id"], "starts a program"),
             (["type": "fuse.sshfs", "device": "host:", "o": "ssh_command=id"], "starts a program"),
+            (["type": "fuse.sshfs", "device": "host:", "port": "2222"], "put it into o=, as in o=port=2222"),
+            (["type": "nfs", "device": "nas:/x", "soft": ""], "put it into o=, as in o=soft"),
+            (
+                ["type": "sshfs", "device": "host:", "o": "UserKnownHostsFile=/root/.ssh/authorized_keys"],
+                "add StrictHostKeyChecking=yes"
+            ),
+            (
+                [
+                    "type": "sshfs", "device": "host:",
+                    "o": "StrictHostKeyChecking=no,UserKnownHostsFile=/x,StrictHostKeyChecking=yes",
+                ], "add StrictHostKeyChecking=yes"
+            ),
+            (["type": "fuse.gocryptfs", "device": "/srv", "o": "extpass=id"], "starts a program"),
+            (["type": "fuse.rclone", "device": "box:", "o": "password-command=id"], "starts a program"),
+            (["type": "fuse.rclone", "device": ":sftp,ssh=id:/"], "remote:folder"),
+            (["type": "rclone", "device": "box:", "o": "sftp-ssh=id"], "starts a program"),
+            (["type": "fuse.s3fs", "device": "bucket", "o": "credlib=/srv/evil.so"], "starts a program"),
+            (["type": "glusterfs", "device": "/srv/evil.vol"], "server:/volume"),
+            (["type": "glusterfs", "device": "host:/vol", "o": "log-file=/etc/cron.d/x"], "below /var/log"),
+            (["type": "glusterfs", "device": "host:/vol", "o": "log-file=/var/log/../cron.d/x"], "below /var/log"),
             (["type": "fuse.sshfs", "device": "host:", "o": "recconnect"], "did you mean 'reconnect'?"),
             (["type": "fuse.sshfs", "device": "host:", "o": "IdentifyFile=/x"], "did you mean 'IdentityFile'?"),
             (["type": "nfs", "device": "nas:/x", "o": "sotf"], "did you mean 'soft'?"),

@@ -39,7 +39,7 @@ struct SSHFSMountTests {
                 try server.root.appending("share/file").write("from afar")
                 let options = [
                     "sshcmd": "root@127.0.0.1:\(server.root)/share", "password": SSHServer.password,
-                    "port": "\(server.port)", "allow_other": "", "UserKnownHostsFile": "\(server.root)/known",
+                    "port": "\(server.port)", "allow_other": "", "UserKnownHostsFile": "/dev/null",
                     "PubkeyAuthentication": "no", "uid": "1234",
                 ]
                 let path = try await fixture.mount(options)
@@ -64,12 +64,15 @@ struct SSHFSMountTests {
             try await withMountDriver { fixture in
                 let options = [
                     "sshcmd": "root@127.0.0.1:\(server.root)/share", "port": "\(server.port)",
-                    "UserKnownHostsFile": "\(server.root)/known", "PubkeyAuthentication": "no",
+                    "UserKnownHostsFile": "/dev/null", "PubkeyAuthentication": "no",
                 ]
                 let wrong = try await fixture.refusal(options.merging(["password": "wrong horse"]) { $1 })
                 #expect(wrong.contains("Permission denied") && !wrong.contains("wrong horse"), "\(wrong)")
                 let none = try await fixture.refusal(options)
-                #expect(none.contains("Permission denied"), "\(none)")
+                #expect(none.contains("Permission denied") && none.contains("password="), "\(none)")
+                let unknown = try await fixture.refusal(
+                    options.merging(["StrictHostKeyChecking": "yes", "password": SSHServer.password]) { $1 })
+                #expect(unknown.contains("add o=StrictHostKeyChecking=accept-new"), "\(unknown)")
                 let folder = try await fixture.refusal(
                     options.merging(["password": SSHServer.password, "sshcmd": "root@127.0.0.1:/nonexistent"]) { $1 })
                 #expect(folder.contains("No such file or directory (ENOENT)"), "\(folder)")

@@ -7,28 +7,25 @@ import Testing
 
 /// Things of a test that go by the names of volumes, however long those are.
 private actor Numbered {
-    private var numbers: [String: Int] = [:]
-    private var values: [Int: String] = [:]
+    private var values: [String: Task<String, any Error>] = [:]
 
-    /// What was made for a name; it is made once.
-    func value(for name: String, _ make: @Sendable (Int) async throws -> String) async throws -> String {
-        if let number = numbers[name], let value = values[number] { return value }
-        let number = numbers[name, default: numbers.count]
-        numbers[name] = number
-        let value = try await make(number)
-        values[number] = value
-        return value
+    /// What was made for a name; it is made once, whoever else waits for it.
+    func value(for name: String, _ make: @escaping @Sendable (Int) async throws -> String) async throws -> String {
+        let number = values.count
+        let task = values[name] ?? Task { try await make(number) }
+        values[name] = task
+        return try await task.value
     }
 }
 
 extension DriverFixture {
     /// Volumes that are mounts of something that is made for each.
     private static func mount(
-        of storage: String, lack: String?, options: [String: String],
+        of storage: String, lack: String?, isRemote: Bool = false, options: [String: String],
         device: @escaping @Sendable (_ root: FilePath, _ number: Int) async throws -> (device: String, o: String?),
         tearDown: @escaping @Sendable (FilePath) async throws -> Void = { _ in }
     ) -> DriverFixture {
-        DriverFixture("mount", with: storage, lack: lack, ownsData: false) { root in
+        DriverFixture("mount", with: storage, lack: lack, ownsData: false, isRemote: isRemote) { root in
             let made = Numbered()
             return DriverGround(
                 drivers: drivers,
@@ -90,7 +87,7 @@ extension DriverFixture {
     /// A folder behind the ssh server of the running suite.
     static let mountOfSSHFS = mount(
         of: "sshfs", lack: lack() ?? (SSHServer.isHere ? nil : "needs openssh-server, sshfs and openssl"),
-        options: ["type": "fuse.sshfs"]
+        isRemote: true, options: ["type": "fuse.sshfs"]
     ) { root, number in
         let server = try #require(SSHServer.shared)
         let folder = root.appending("share-\(number)")
@@ -102,7 +99,7 @@ extension DriverFixture {
     static let mountOfGlusterFS = mount(
         of: "glusterfs",
         lack: lack() ?? (GlusterServer.isHere ? nil : "needs glusterfs-server, glusterfs-client, iproute2"),
-        options: ["type": "glusterfs"]
+        isRemote: true, options: ["type": "glusterfs"]
     ) { root, number in
         let server = try #require(GlusterServer.shared)
         let folder = try #require(root.lastComponent).string + "-\(number)"

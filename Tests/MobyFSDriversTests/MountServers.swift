@@ -54,7 +54,7 @@ struct SSHServer: Sendable {
 
     var key: FilePath { root.appending("key") }
     /// Mount options with which it is known and known to.
-    var trust: String { "port=\(port),UserKnownHostsFile=\(root)/known,StrictHostKeyChecking=accept-new" }
+    var trust: String { "port=\(port),UserKnownHostsFile=\(root)/known,StrictHostKeyChecking=yes" }
 
     /// Runs `body` with a server; its folder `share` is what to mount.
     static func with(_ body: (SSHServer) async throws -> Void) async throws {
@@ -83,6 +83,7 @@ struct SSHServer: Sendable {
                 cd \(root)
                 ssh-keygen -q -t ed25519 -N '' -f host
                 ssh-keygen -q -t ed25519 -N '' -f key
+                for host in 127.0.0.1 localhost; do echo "[$host]:\(server.port) $(cat host.pub)"; done > known
                 hash=$(openssl passwd -6 -stdin < password)
                 { echo "root:$hash:19000:0:99999:7:::"; grep -v '^root:' /etc/shadow; } > shadow
                 unshare -m --propagation private sh -euc '

@@ -152,6 +152,13 @@ struct TmpfsDriverTests {
             #expect(error?.code == .inUse)
             #expect(try path.appending("file").text == "x")
             close(file)
+
+            let sleeper = try await tool("sh", "-c", "cd '\(path)'; sleep 1000 & echo $!")
+            let processID = try #require(Int32(sleeper.filter(\.isNumber)))
+            let other = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            kill(processID, SIGKILL)
+            #expect("\(other as (any Error)?)".contains("at work there: process \(processID) (sleep)"))
+            while ProcessIdentity(processID: processID) != nil { sched_yield() }
             try await fixture.volumes.remove("db")
             #expect(!path.exists)
         }

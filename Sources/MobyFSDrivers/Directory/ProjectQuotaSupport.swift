@@ -50,6 +50,10 @@ enum ProjectQuotaSupport {
             return
                 "the project quotas of \(place) are counted and not enforced: mount it with the option prjquota, or run "
                 + "'quotaon -P \(entry.mountpoint)'"
+        case (_, "ext4") where entry.mountpoint.isRoot:
+            return
+                "the project quotas of \(place) are not switched on, and can only be while it is not mounted: keep volumes on "
+                + "a disk of their own, or run 'tune2fs -O project,quota -Q prjquota \(entry.source)' from a rescue system"
         case (_, "ext4"):
             return "the project quotas of \(place) are not switched on: unmount it, run 'tune2fs -O project,quota -Q "
                 + "prjquota \(entry.source)' and mount it with the option prjquota"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Logging
 import MobyFSHost
 import MobyFSVolumes
@@ -145,15 +146,15 @@ extension ImageVolume {
 
     func shrinkBtrfs(to target: UInt64) async throws {
         let arguments = ["filesystem", "resize", "\(target)", mountpoint.path.string]
-        for _ in 0..<2 {
+        // What was deleted a moment ago still has its place: the kernel's cleaner gives empty block groups back, and starts
+        // when it is asked to sync.
+        for _ in 0..<8 {
             do {
                 try await fileSystem.resizer.run(arguments, until: deadline)
                 return
             } catch let error as HelperError where error.lines.contains(where: { $0.contains("No space left") }) {
-                // What was deleted a moment ago still takes its place: the kernel gives empty groups of blocks back later.
-                try await BlockingWork.run { try Directories.syncFileSystem(of: mountpoint.path) }
-                try await fileSystem.resizer.run(
-                    ["balance", "start", "-dusage=0", "-musage=0", mountpoint.path.string], until: deadline)
+                try await fileSystem.resizer.run(["filesystem", "sync", mountpoint.path.string], until: deadline)
+                await BlockingWork.run { _ = usleep(250_000) }
             }
         }
         try await fileSystem.resizer.run(arguments, until: deadline)

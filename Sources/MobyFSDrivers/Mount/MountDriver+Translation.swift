@@ -37,6 +37,21 @@ extension MountDriver {
             throw VolumeError(.invalidArgument, "option '\(name)' goes with share=, which is missing")
         }
         try moveUsers(&given)
+        try refuseMountOptions(beside: given)
+    }
+
+    /// Says where a mount option goes that is given as an option of its own.
+    private func refuseMountOptions(beside given: [String: String]) throws(VolumeError) {
+        guard let name = given["type"], let type = try? MountType(name), let known = MountOptionNames.of(type) else {
+            return
+        }
+        let own = Set((info.allOptions).flatMap { [$0.name] + $0.aliases })
+        for (key, value) in given.sorted(by: { $0.key < $1.key }) where !own.contains(key) && known.contains(key) {
+            throw VolumeError(
+                .invalidArgument,
+                "option '\(key)' is a mount option of \(name): put it into o=, as in o=\(key)"
+                    + (value.isEmpty ? "" : "=\(value)"))
+        }
     }
 
     private func translateSSH(_ given: inout [String: String]) throws(VolumeError) {

@@ -129,6 +129,7 @@ package struct MountDriver: VolumeDriver {
             on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
         ) {
             if request.isBind { return try requireForeign(FilePath(request.source)) }
+            if request.type.isSSHFS { try Self.requireKey(of: request) }
             let method = try MountMethod(for: request, driver: self)
             if case .kernel = method { try Self.checkWithKernel(request) }
         }
@@ -136,6 +137,15 @@ package struct MountDriver: VolumeDriver {
             _ = try await BlockingWork.run { try MountCredentials(named: credentials, in: credentialsFolder) }
         }
         return [:]
+    }
+
+    /// Throws if the key that ssh is to log in with is not there: ssh would go on without it.
+    private static func requireKey(of request: MountRequest) throws(VolumeError) {
+        for item in request.options.items where item.key.lowercased() == "identityfile" {
+            guard let value = item.value, value.hasPrefix("/") else { continue }
+            guard access(value, F_OK) != 0, errno == ENOENT else { continue }
+            throw VolumeError(.invalidArgument, "mount option \(item.key)='\(value)' names no file of this host")
+        }
     }
 
     /// Lets the kernel look at the options without mounting anything.

@@ -21,8 +21,7 @@ struct MountFailure {
         self.target = target
         self.secrets = secrets
         var status = stat()
-        let name = target.components.map(\.string).joined(separator: "-")
-        log = request.options["log-file"].map { FilePath($0) } ?? FilePath("/var/log/glusterfs/\(name).log")
+        log = request.options["log-file"].map { FilePath($0) } ?? GlusterLog(for: target).path
         logSize = request.type.name == "glusterfs" && stat(log.string, &status) == 0 ? Int(status.st_size) : 0
     }
 
@@ -63,7 +62,22 @@ struct MountFailure {
         let name = lines.reversed().lazy.compactMap { Errno(endOf: $0) }.first?.name
         var text = "\(error)" + (name.map { " (\($0))" } ?? "")
         if case .timedOut = error.reason { text += "; is the server there?" }
+        if request.type.isSSHFS { text += sshAdvice(error.lines.joined()) }
         return text
+    }
+
+    /// What to do about what ssh says.
+    private func sshAdvice(_ text: String) -> String {
+        if text.contains("Host key verification failed") {
+            return text.contains("CHANGED")
+                ? ""
+                : "; to trust the host from now on, add o=StrictHostKeyChecking=accept-new, or put its key into "
+                    + "/root/.ssh/known_hosts (ssh-keyscan shows it)"
+        }
+        if text.contains("Permission denied (") {
+            return "; ssh logs in as root of this host: give a key with o=IdentityFile=FILE, or password="
+        }
+        return ""
     }
 
     private func kernelReason(_ error: MountError) -> String {

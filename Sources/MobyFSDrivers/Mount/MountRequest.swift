@@ -93,6 +93,7 @@ struct MountRequest: Sendable {
         } else if type.name == "none" {
             throw Self.invalid("option type='none' mounts nothing by itself: add o=bind, or give a file system")
         }
+        if let reason = MountOptionRefusals.reason(against: source, of: type) { throw refuse(reason) }
         if type.isSMB, !source.hasPrefix("//"), !source.hasPrefix("\\\\") {
             throw refuse("is not a share, such as //server/share")
         }
@@ -140,7 +141,7 @@ struct MountRequest: Sendable {
             if ["remount", "move"].contains(item.key) || item.key.hasPrefix("make-") {
                 throw Self.invalid("mount option '\(item.key)' makes no sense for a volume: leave it out")
             }
-            if let reason = type.isSSHFS ? Self.programs[item.key.lowercased()] : nil {
+            if let reason = MountOptionRefusals.reason(against: item, in: options, of: type) {
                 throw Self.invalid("mount option '\(item.key)' \(reason)")
             }
         }
@@ -158,20 +159,6 @@ struct MountRequest: Sendable {
         return invalid(
             "unknown mount option '\(key)' of \(type.name)\(hint)" + (known.map { "; see \($0.manual)" } ?? ""))
     }
-
-    /// Options that would let whoever creates volumes run programs as root on the host.
-    private static let programs: [String: String] = {
-        let reason = "starts a program on this host: have the administrator put it into /root/.ssh/config"
-        let names = [
-            "ssh_command", "proxycommand", "localcommand", "permitlocalcommand", "knownhostscommand", "pkcs11provider",
-            "securitykeyprovider", "xauthlocation", "match", "include",
-        ]
-        var reasons = Dictionary(uniqueKeysWithValues: names.map { ($0, reason) })
-        for name in ["password_stdin", "passive", "directport"] {
-            reasons[name] = "is not for volumes: a password goes into password= or credentials="
-        }
-        return reasons
-    }()
 
     mutating func append(_ item: MountOptionList.Item) {
         options.items.append(item)

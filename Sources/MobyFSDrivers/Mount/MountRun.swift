@@ -33,6 +33,9 @@ struct MountRun: Sendable {
             let login = try login()
             var options = try await resolved(request.options, as: request.type.isSMB ? "ip" : "addr")
             options.items += login.options
+            if request.type.name == "glusterfs", options["log-file"] == nil, let log = GlusterLog(for: target).option {
+                options.items.append(.init("log-file", log))
+            }
             try await program.run(
                 [request.source, target.string] + method.list(options), input: login.input,
                 environment: login.environment.merging(mark.environment) { _, mark in mark }, hiding: hidden,

@@ -170,8 +170,7 @@ package struct TmpfsDriver: VolumeDriver {
             } catch let error as SystemCallError where error.errno == .resourceBusy {
                 throw VolumeError(
                     .inUse,
-                    "volume '\(volume.name)' is in use: some process of this host works in '\(context.mounts)'; "
-                        + "'fuser -vm \(context.mounts)' tells which")
+                    "volume '\(volume.name)' is in use: some process of this host works in '\(context.mounts)'")
             } catch {
                 throw VolumeError(.io, "volume '\(volume.name)' cannot be unmounted", cause: error)
             }

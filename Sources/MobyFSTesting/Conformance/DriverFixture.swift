@@ -29,6 +29,8 @@ package struct DriverFixture: Sendable {
     package let sizes: Sizes
     /// Whether the data is the volume's own, so that Remove deletes or keeps it; else it is where it was before.
     package let ownsData: Bool
+    /// Whether a server has the data; what is mounted is not looked into again then, for the server may be gone.
+    package let isRemote: Bool
     /// Whether the data is there after a reboot.
     package let isLasting: Bool
     /// Why volumes in use do not grow on this machine, if so.
@@ -39,7 +41,7 @@ package struct DriverFixture: Sendable {
     package init(
         _ driver: String, with storage: String? = nil, lack: String? = nil, mounting: Mounting = .whileHeld,
         sizes: Sizes = .refused,
-        ownsData: Bool = true, isLasting: Bool = true,
+        ownsData: Bool = true, isRemote: Bool = false, isLasting: Bool = true,
         obstacleToGrowth: String? = nil,
         prepare: @escaping @Sendable (FilePath) async throws -> DriverGround
     ) {
@@ -49,6 +51,7 @@ package struct DriverFixture: Sendable {
         self.mounting = mounting
         self.sizes = sizes
         self.ownsData = ownsData
+        self.isRemote = isRemote
         self.isLasting = isLasting
         self.obstacleToGrowth = obstacleToGrowth
         self.prepare = prepare
