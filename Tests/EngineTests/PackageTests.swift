@@ -73,7 +73,8 @@ extension EngineTests {
                 let container = "purged"
                 try await host.start(container, "echo precious >/i/f; sleep 1000", volumes: "bound:/b", "filed:/i")
                 try await eventually("the container has written") {
-                    try await host.attemptDocker(["exec", container, "cat", "/i/f"]).standardOutput == "precious"
+                    let output = try await host.attemptDocker(["exec", container, "cat", "/i/f"])
+                    return output.standardOutput.lines == ["precious"]
                 }
                 try await host.uninstall("purge")
                 #expect(try await host.read("/srv/precious/f") == "precious")

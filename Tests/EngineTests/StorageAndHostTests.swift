@@ -50,7 +50,7 @@ extension EngineTests {
                 #expect(try await host.mounts().isEmpty)
                 #expect(try await !host.exists("/run/mobyfs"))
                 try await eventually("nobody serves a file system") {
-                    try await host.bash("pgrep -af '/run/mobyfs|sshfs' || true") == ""
+                    try await host.bash("pgrep -af '[/]run/mobyfs|[s]shfs' || true") == ""
                 }
                 // Nothing is pulled from under a container.
                 #expect(try await host.exec("user", "cat /data/f") == "precious")
@@ -74,7 +74,7 @@ extension EngineTests {
             try await host.createVolume("remote", on: .sshfs)
             try await host.createVolume("bricks", on: .glusterfs)
             try await host.start("user", volumes: "remote:/data", "bricks:/more")
-            let servers = try await host.bash("pgrep -x sshfs; pgrep -f 'glusterfs --process-name fuse.*/run/mobyfs'")
+            let servers = try await host.bash("pgrep -x sshfs; pgrep -f '[g]lusterfs --process-name fuse.*/run/mobyfs'")
             #expect(servers.lines.count == 2)
             try await host.withPackageReinstalled {
                 try await host.run("systemctl", "restart", "mobyfs.service")
@@ -92,7 +92,7 @@ extension EngineTests {
             try await host.expectReleased("remote", on: .sshfs)
             try await host.expectReleased("bricks", on: .glusterfs)
             try await eventually("nobody serves them any more") {
-                try await host.bash("pgrep -af '/run/mobyfs' || true") == ""
+                try await host.bash("pgrep -af '[/]run/mobyfs' || true") == ""
             }
         }
 
@@ -109,9 +109,14 @@ extension EngineTests {
 
         /// As with `MountFlags=slave`, which engines were started with for years, or with `PrivateTmp=yes`.
         @Test func anEngineWithItsOwnMountNamespaceSeesTheMounts() async throws {
+            // With a containerd of its own: the host's would look for the containers' files in the host's namespace.
             let restart = "systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
             let dropIn = "/etc/systemd/system/docker.service.d/own.conf"
-            try await host.withFile(dropIn, "[Service]\nMountFlags=slave\n", apply: restart) {
+            let own = "[Service]\nMountFlags=slave\nExecStart=\nExecStart=/usr/sbin/dockerd -H fd://\n"
+            try await host.withFile(
+                dropIn, own, apply: "systemctl stop docker; systemctl mask -q --runtime --now containerd; \(restart)",
+                undo: "systemctl stop docker; systemctl unmask -q --runtime containerd; \(restart)"
+            ) {
                 for storage in Storage.available where storage.isMounted {
                     try await host.createVolume("\(storage)", on: storage)
                     try await host.start("user", "echo here >/data/f; exec sleep 1000000", volumes: "\(storage):/data")

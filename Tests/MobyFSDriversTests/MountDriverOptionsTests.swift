@@ -77,6 +77,8 @@ import Testing
                     "o": "StrictHostKeyChecking=no,UserKnownHostsFile=/x,StrictHostKeyChecking=yes",
                 ], "add StrictHostKeyChecking=yes"
             ),
+            (["type": "overlay", "device": "overlay", "o": "upperdir=/u,workdir=/w"], "needs lowerdir="),
+            (["type": "overlay", "device": "overlay", "o": "lowerdir=/l,upperdir=/u"], "upperdir= and workdir="),
             (["type": "fuse.gocryptfs", "device": "/srv", "o": "extpass=id"], "starts a program"),
             (["type": "fuse.rclone", "device": "box:", "o": "password-command=id"], "starts a program"),
             (["type": "fuse.rclone", "device": ":sftp,ssh=id:/"], "remote:folder"),

@@ -31,9 +31,12 @@ struct MountOptionNames: Sendable {
         names.contains(key)
     }
 
+    /// The keys, with those that every type takes.
+    var all: Set<String> { names.union(MountFlags.names) }
+
     /// The known key that is nearest to one that is not.
     func nearest(to key: String) -> String? {
-        Suggestion.nearest(to: key, in: names.union(MountFlags.names))
+        Suggestion.nearest(to: key, in: all)
     }
 
     /// The keys that a type takes; nil if nothing is known of it.

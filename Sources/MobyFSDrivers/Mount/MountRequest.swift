@@ -145,11 +145,28 @@ struct MountRequest: Sendable {
                 throw Self.invalid("mount option '\(item.key)' \(reason)")
             }
         }
-        guard let known = MountOptionNames.of(type), known.isComplete else { return }
+        guard let known = MountOptionNames.of(type) else { return }
+        if type.name == "overlay" { try checkLayers(known) }
+        guard known.isComplete else { return }
         for item in options.items {
             var flags = MountFlags()
             guard !known.contains(item.key), !flags.take(item.key, item.value) else { continue }
             throw Self.unknown(item.key, type, known)
+        }
+    }
+
+    /// Of folders that are missing the kernel only says that it does not like what it got.
+    private func checkLayers(_ known: MountOptionNames) throws(VolumeError) {
+        let given = Set(options.items.map { $0.key })
+        // Of a name that is mistaken it says more.
+        guard given.isSubset(of: known.all) else { return }
+        guard given.contains("lowerdir") || given.contains("lowerdir+") else {
+            throw Self.invalid("type='overlay' needs lowerdir= in o=: the folders to show, the topmost first")
+        }
+        guard given.contains("upperdir") == given.contains("workdir") else {
+            throw Self.invalid(
+                "type='overlay' needs upperdir= and workdir= in o=, two folders on one file system, or neither to be "
+                    + "read-only")
         }
     }
 
