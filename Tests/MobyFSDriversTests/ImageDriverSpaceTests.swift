@@ -33,8 +33,11 @@ struct ImageDriverSpaceTests {
             let full = try fixture.image("db").allocatedBytes
             for index in 0..<12 { try Files.unlink(path.appending("file\(index)")) }
             try await fixture.volumes.unmount("db", id: "c")
-            let empty = try fixture.image("db").allocatedBytes
-            #expect(empty + 11 << 20 <= full)
+            try await eventually("its space is free again") {
+                // While another test starts a program, that has the volume open as well, and it stays mounted for now.
+                await fixture.volumes.unmountIdle()
+                return try fixture.image("db").allocatedBytes + 11 << 20 <= full
+            }
         }
     }
 

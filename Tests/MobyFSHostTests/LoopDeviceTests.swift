@@ -75,7 +75,7 @@ struct LoopDeviceTests {
             let device = try #require(try LoopDevice.attached(to: file))
             #expect(try device.status()?.isAutoclear == false)
             try LoopDevice.withAttached(image) { #expect($0 == device) }
-            #expect(try LoopDevice.attached(to: file) == nil)
+            try await eventually("it is detached") { try LoopDevice.attached(to: file) == nil }
         }
     }
 
@@ -85,6 +85,8 @@ struct LoopDeviceTests {
             let device = try #require(try LoopDevice.attached(to: FileID(of: image)))
             #expect(throws: LoopDeviceError.attachedOtherwise(device)) { try LoopDevice.withAttached(image) { _ in } }
             try await run("losetup", "--detach", device.path.string)
+            // Whoever looks at the devices just now has it open, and the last to close it detaches it.
+            try await eventually("it is detached") { try LoopDevice.attached(to: FileID(of: image)) == nil }
             try LoopDevice.withAttached(image) { _ in }
         }
     }
