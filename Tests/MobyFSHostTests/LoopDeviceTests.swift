@@ -24,6 +24,11 @@ struct LoopDeviceTests {
         try Int(device.attributes.appending("size").text.filter(\.isNumber)).map { $0 * 512 }
     }
 
+    /// Whoever looks at the devices just now has each open for a moment, and the last to close one detaches it.
+    private func expectDetached(_ image: FilePath) async throws {
+        try await eventually("'\(image)' is detached") { try LoopDevice.attached(to: FileID(of: image)) == nil }
+    }
+
     @Test func showsTheFileForAsLongAsItIsUsed() async throws {
         try await withImage { _, image in
             let file = try FileID(of: image)
@@ -36,8 +41,8 @@ struct LoopDeviceTests {
                 #expect(bytes == 1 << 20)
                 return device
             }
+            try await expectDetached(image)
             #expect(try device.status()?.file != file)
-            #expect(try LoopDevice.attached(to: file) == nil)
         }
     }
 
@@ -75,7 +80,7 @@ struct LoopDeviceTests {
             let device = try #require(try LoopDevice.attached(to: file))
             #expect(try device.status()?.isAutoclear == false)
             try LoopDevice.withAttached(image) { #expect($0 == device) }
-            try await eventually("it is detached") { try LoopDevice.attached(to: file) == nil }
+            try await expectDetached(image)
         }
     }
 
@@ -85,8 +90,7 @@ struct LoopDeviceTests {
             let device = try #require(try LoopDevice.attached(to: FileID(of: image)))
             #expect(throws: LoopDeviceError.attachedOtherwise(device)) { try LoopDevice.withAttached(image) { _ in } }
             try await run("losetup", "--detach", device.path.string)
-            // Whoever looks at the devices just now has it open, and the last to close it detaches it.
-            try await eventually("it is detached") { try LoopDevice.attached(to: FileID(of: image)) == nil }
+            try await expectDetached(image)
             try LoopDevice.withAttached(image) { _ in }
         }
     }
@@ -102,7 +106,7 @@ struct LoopDeviceTests {
             }
             #expect(try device.status()?.file == FileID(of: image))
             try #require(umount(mountpoint.string) == 0)
-            #expect(try LoopDevice.attached(to: FileID(of: image)) == nil)
+            try await expectDetached(image)
         }
     }
 
@@ -144,9 +148,7 @@ struct LoopDeviceTests {
                 return try await group.reduce(into: Set()) { $0.formUnion($1) }
             }
             #expect(!devices.isEmpty)
-            for index in 0..<32 {
-                #expect(try LoopDevice.attached(to: FileID(of: root.appending("image\(index)"))) == nil)
-            }
+            for index in 0..<32 { try await expectDetached(root.appending("image\(index)")) }
         }
     }
 
@@ -160,7 +162,7 @@ struct LoopDeviceTests {
             kill(child, SIGKILL)
             var status: CInt = 0
             try #require(waitpid(child, &status, 0) == child)
-            #expect(try LoopDevice.attached(to: FileID(of: image)) == nil)
+            try await expectDetached(image)
         }
     }
 
