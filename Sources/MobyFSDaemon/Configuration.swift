@@ -162,6 +162,8 @@ package struct Configuration: Hashable, Sendable {
     /// What has changed since an earlier configuration: `MOBYFS_PORT: not set → 8080 (at the next start)`.
     package func changes(since old: Configuration) -> [String] {
         Setting.allCases.filter { values[$0] != old.values[$0] }.map { setting in
+            // Among the options of names there may be passwords.
+            guard setting != .names else { return "\(setting.rawValue) (at the next start)" }
             let (before, after) = (old.values[setting] ?? "not set", values[setting] ?? "not set")
             return "\(setting.rawValue): \(before) → \(after)\(setting.isReloadable ? "" : " (at the next start)")"
         }

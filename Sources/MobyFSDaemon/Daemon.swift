@@ -42,9 +42,10 @@ package struct Daemon: Sendable {
         let passed = try PassedSocket.takeAll()
 
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
-        let locks = try [
-            lock(configuration.dataDirectory, flag: "--data-dir", logger),
-            lock(configuration.runtimeDirectory, flag: "--runtime-dir", logger),
+        let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
+        let locks = [
+            try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger),
+            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger),
         ]
         let volumes = volumes(configuration, logger)
         await volumes.load()
@@ -129,11 +130,11 @@ package struct Daemon: Sendable {
     ///
     /// A folder that is not there cannot be worked in, and needs no lock.
     private func lock(
-        _ directory: FilePath, flag: String, _ logger: Logger
-    ) throws -> DirectoryLock? {
+        _ directory: FilePath, flag: String, _ takeover: Takeover, _ logger: Logger
+    ) async throws -> DirectoryLock? {
         do {
             try Directories.create(directory, mode: 0o711)
-            return try DirectoryLock(directory)
+            return try await takeover.lock(directory)
         } catch let held as DirectoryLock.Held {
             let holder = held.processID.map { "process \($0)" } ?? "a process"
             throw ConfigurationError(

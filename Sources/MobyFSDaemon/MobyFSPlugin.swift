@@ -115,7 +115,7 @@ extension VolumeInfo {
         if let volume = description.volume {
             status["driver"] = .string(volume.driver)
             status["options"] = .object(volume.options.values.mapValues { .string($0) })
-            status["on-remove"] = .string(volume.removalPolicy.rawValue)
+            status["on-remove"] = .string(description.removalPolicy.rawValue)
             if let size = volume.options.size { status["size"] = .string("\(size)") }
         }
         if let warning = description.warning { status["warning"] = .string(warning) }

@@ -10,6 +10,13 @@ package enum Files {
         try check(Glibc.unlink(path.string), "unlink '\(path)'")
     }
 
+    /// Whether there is a file, links followed, and no directory, device or pipe.
+    package static func isRegular(_ path: FilePath) throws -> Bool {
+        var status = stat()
+        try check(stat(path.string, &status), "stat '\(path)'")
+        return status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// Renames a file or directory; an entry that is in the way of a directory must be an empty directory.
     package static func rename(_ path: FilePath, to other: FilePath) throws {
         try check(Glibc.rename(path.string, other.string), "rename '\(path)' to '\(other)'")

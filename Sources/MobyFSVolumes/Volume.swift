@@ -42,7 +42,7 @@ package struct Volume: Hashable, Sendable {
     package var warning: String? {
         guard options.values.values.contains(Secret.placeholder) else { return nil }
         return
-            "a password was given as an option, where docker's command line and compose files show it: put it into a "
-            + "file and give credentials=FILE"
+            "a password was given as an option, which 'docker volume inspect', compose files and the engine's database show: "
+            + "put it into a file and give credentials=FILE"
     }
 }

@@ -37,7 +37,14 @@ extension VolumeManager {
                 let wish = try self.wish(name, wanted, existing: kept?.driver)
                 let driver = try self.driver(named: wish.volume.driver)
                 try self.requireVisibility(of: wish.volume, with: driver)
-                try self.choice.requireHardSize(driver, wish.volume.options)
+                do {
+                    try self.choice.requireHardSize(driver, wish.volume.options)
+                } catch  where kept != nil {
+                    throw VolumeError(
+                        .invalidArgument,
+                        "the data of an earlier volume '\(name)' was kept with driver '\(driver.info.name)', which is to go on; "
+                            + "move '\(self.store.directory(of: name))' away to begin anew", cause: error)
+                }
                 return wish
             }
             wish.volume.plugin = plugin
@@ -139,7 +146,12 @@ extension VolumeManager {
                 try store.save(volume)
             }
         } else {
-            let staging = try await BlockingWork.run { [store] in try store.stage() }
+            let staging: FilePath
+            do {
+                staging = try await BlockingWork.run { [store] in try store.stage() }
+            } catch {
+                throw Self.failure(volume, error)
+            }
             let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
             do {
                 volume.state = try await driver.create(volume, in: context)
@@ -150,13 +162,20 @@ extension VolumeManager {
                 }
             } catch {
                 await undo(volume, of: driver, in: context)
-                throw error
+                throw Self.failure(volume, error)
             }
         }
         update(volume.name) { $0.volume = volume }
         let logger = context(volume).logger
         logger.info("volume created")
         if let warning = volume.warning { logger.warning("\(warning)") }
+    }
+
+    /// Says which volume it is about, unless the error does.
+    private static func failure(_ volume: Volume, _ error: any Error) -> any Error {
+        guard let error = error as? SystemCallError else { return error }
+        let advice = [.noSpace, .diskQuotaExceeded].contains(error.errno) ? ": the pool is full, make room in it" : ""
+        return VolumeError(.io, "cannot create volume '\(volume.name)'\(advice)", cause: error)
     }
 
     /// Throws if data that was kept would be out of reach for the volume that is to take it up.

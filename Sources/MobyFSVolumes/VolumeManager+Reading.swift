@@ -11,6 +11,8 @@ package struct VolumeDescription: Sendable {
     /// How many Mounts were not taken back.
     package var mountCount: Int
     package var trouble: String?
+    /// What becomes of its data when it is removed.
+    package var removalPolicy = RemovalPolicy.delete
     /// What its owner had better change.
     package var warning: String?
 }
@@ -58,7 +60,11 @@ extension VolumeManager {
         description.volume = volume
         description.warning = volume.warning
         do {
-            description.mountpoint = try driver(named: volume.driver).mountpoint(of: volume, in: context(volume))
+            let driver = try driver(named: volume.driver)
+            description.mountpoint = driver.mountpoint(of: volume, in: context(volume))
+            // What is not in the pool, nor in memory, is not the volume's own.
+            let isOwn = driver.keepsDataInside(volume) || !driver.info.isLasting
+            description.removalPolicy = isOwn ? volume.removalPolicy : .keep
         } catch {
             description.trouble = error.message
         }

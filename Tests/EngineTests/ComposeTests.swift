@@ -62,13 +62,13 @@ extension EngineTests {
                 let mounts = try await host.mounts().filter { $0.contains("fuse.sshfs") }
                 #expect(mounts.count == 2)
                 // The password is seen nowhere but in the file with the options that it came in.
+                try await host.write("pass$word\n", to: "/root/word")
                 let seen = try await host.bash(
                     #"""
-                    word='pass$word'
                     { cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; journalctl -u mobyfs; mobyfs volume ls
                       cat /var/lib/mobyfs/volumes/*/record.json; cat /proc/mounts
                       docker volume inspect -f '{{json .Status}}' compose_by-password; } | tr '\0' '\n' |
-                      grep -aF "$word" | grep -avF 'grep' || true
+                      grep -aFf /root/word || true
                     """#)
                 #expect(seen == "")
             }
@@ -78,15 +78,15 @@ extension EngineTests {
         @Test func dockerVolumeNetshare() async throws {
             let known = try await host.run("cat", "/proc/filesystems")
             try #require(!known.contains("nfs4") && !known.contains("cifs"), "this kernel has them: write that test")
+            for name in ["nfs", "cifs"] { try await host.installPackages(for: name) }
             let names = "nfs: type=nfs; cifs: type=cifs"
             try await host.withCompose("docker-volume-netshare", names: names, starts: false) { compose in
-                for service in ["nfs", "cifs"] {
-                    let output = try await compose.attempt("up", "-d", service)
-                    #expect(!output.succeeded)
-                    let text = output.standardError
-                    #expect(text.contains(service) && text.contains("127.0.0.1"), "\(text)")
-                    #expect(!text.contains("pa$ss"), "\(text)")
-                }
+                // Compose creates volumes by name, and ends at the first that cannot be.
+                let output = try await compose.attempt("up", "-d")
+                #expect(!output.succeeded)
+                let text = output.standardError
+                #expect(text.contains("this kernel has no file system 'nfs'"), "\(text)")
+                #expect(!text.contains("pa$ss"), "\(text)")
             }
         }
 

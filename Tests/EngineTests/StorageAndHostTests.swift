@@ -99,8 +99,10 @@ extension EngineTests {
         @Test func atShutdownVolumesAreUnmountedAfterTheEngine() async throws {
             try await host.createVolume("a-b.c", on: .ext4)
             try await host.start("user", volumes: "a-b.c:/data")
-            let mount = try #require(try await host.mounts().first).split(separator: " ")[4]
+            let mounts = try await host.mounts()
+            let mount = try #require(mounts.first { $0.contains("a-b.c") }, "\(mounts)").split(separator: " ")[4]
             let unit = try await host.run("systemd-escape", "-p", "--suffix=mount", String(mount))
+            try await eventually("systemd knows '\(unit)'") { try await host.isActive(unit) }
             let before = try await host.run("systemctl", "show", "--value", "-p", "Before", unit)
             #expect(before.split(separator: " ").contains("docker.service"))
             let after = try await host.run("systemctl", "show", "--value", "-p", "After", unit)

@@ -23,6 +23,41 @@ import Testing
         }
     }
 
+    /// A thread of a daemon that waits for a server of FUSE keeps the daemon from ending, be it killed.
+    @Test(
+        .enabled(
+            if: geteuid() == 0 && HelperProgram("sshfs", package: "sshfs").locate() != nil, "needs root and sshfs"),
+        .enabled(
+            "needs a file system of type fusectl at /sys/fs/fuse/connections, as systemd mounts it",
+            { try MountTable().entries.contains { $0.type == "fusectl" } }))
+    func startsThoughTheOneBeforeCannotEnd() async throws {
+        try await withTemporaryDirectory { root in
+            let server = try MuteServer()
+            let options = """
+                "sshcmd":"root@127.0.0.1:/","port":"\(server.port)","delay_connect":"","create":"true"
+                """
+            try await withDaemon(in: root) { daemon in
+                let created = try await daemon.call("VolumeDriver.Create", #"{"Name":"far","Opts":{\#(options)}}"#)
+                #expect(created == "{}")
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"near"}"#)
+                let caller = try daemon.connect()
+                try caller.send(Wire.post("/VolumeDriver.Mount", #"{"Name":"far","ID":"i"}"#))
+                let mounts = daemon.runtime.appending("mounts")
+                try await eventually("the daemon waits for the server") {
+                    try !FUSEConnection.waitedFor(below: mounts).isEmpty
+                }
+                daemon.send(SIGKILL)
+                // Whatever comes, nothing is left that waits.
+                defer { FUSEConnection.mark(of: mounts.appending("far")).killBearers() }
+                try await withDaemon(in: root) { next in
+                    #expect(try await next.call("VolumeDriver.Get", #"{"Name":"near"}"#).contains(#""Name":"near""#))
+                    #expect(try next.output.contains("a daemon that was killed cannot end"))
+                    _ = try await next.call("VolumeDriver.Remove", #"{"Name":"far"}"#)
+                }
+            }
+        }
+    }
+
     @Test func refusesDataThatAnotherDaemonServesNamingIt() async throws {
         try await withTemporaryDirectory { root in
             try await withDaemon(in: root) { first in

@@ -79,11 +79,27 @@ import Testing
             ),
             (["type": "overlay", "device": "overlay", "o": "upperdir=/u,workdir=/w"], "needs lowerdir="),
             (["type": "overlay", "device": "overlay", "o": "lowerdir=/l,upperdir=/u"], "upperdir= and workdir="),
-            (["type": "fuse.gocryptfs", "device": "/srv", "o": "extpass=id"], "starts a program"),
-            (["type": "fuse.rclone", "device": "box:", "o": "password-command=id"], "starts a program"),
+            (["type": "fuse.gocryptfs", "device": "/srv", "o": "extpass=id"], "unknown mount option 'extpass'"),
+            (["type": "fuse.rclone", "device": "box:", "o": "password-command=id"], "unknown mount option"),
+            (["type": "fuse.rclone", "device": "box:", "o": "env.RCLONE_CONFIG_X_TYPE=local"], "unknown mount option"),
+            (["type": "fuse.rclone", "device": "box:", "o": "log-file=/etc/cron.d/x"], "unknown mount option"),
             (["type": "fuse.rclone", "device": ":sftp,ssh=id:/"], "remote:folder"),
-            (["type": "rclone", "device": "box:", "o": "sftp-ssh=id"], "starts a program"),
-            (["type": "fuse.s3fs", "device": "bucket", "o": "credlib=/srv/evil.so"], "starts a program"),
+            (["type": "fuse.rclone", "device": ":local:/var/lib/mobyfs/volumes"], "overlaps"),
+            (["type": "rclone", "device": "box:", "o": "sftp-ssh=id"], "unknown mount option"),
+            (["type": "fuse.s3fs", "device": "bucket", "o": "credlib=/srv/evil.so"], "unknown mount option"),
+            (["type": "fuse.mergerfs", "device": "/srv=RW:/var/lib/mobyfs=RO"], "overlaps"),
+            (["type": "overlay", "device": "o", "o": "lowerdir=/srv:/var/lib/mobyfs/volumes"], "overlaps"),
+            (
+                ["type": "overlay", "device": "o", "o": "lowerdir=/opt,upperdir=/var/lib/mobyfs/trash,workdir=/srv"],
+                "overlaps"
+            ),
+            (["type": "proc", "device": "proc"], "is a view of the kernel"),
+            (["type": "ext4", "device": "/srv/disk.img", "o": "loop"], "losetup --find --show FILE"),
+            (["sshcmd": "host:", "ControlPath": "/var/lib/mobyfs/sock"], "processes of this host"),
+            (["sshcmd": "host:", "ProxyJump": "x;id;@h"], "no list of hosts"),
+            (["sshcmd": "me:hunter2@host:/srv"], "has a password in it"),
+            (["sshcmd": "[-oProxyCommand=id]:/"], "begins with '-'"),
+            (["type": "cifs", "device": "//nas/x", "o": "username=me%hunter2"], "has a password in it"),
             (["type": "glusterfs", "device": "/srv/evil.vol"], "server:/volume"),
             (["type": "glusterfs", "device": "host:/vol", "o": "log-file=/etc/cron.d/x"], "below /var/log"),
             (["type": "glusterfs", "device": "host:/vol", "o": "log-file=/var/log/../cron.d/x"], "below /var/log"),
@@ -117,6 +133,11 @@ import Testing
             try OptionParser(managed).parse(["type": "none", "device": "/srv", "o": "bind"])
         }
         #expect(throws: Never.self) { try OptionParser(managed).parse(["type": "nfs", "device": "nas:/x"]) }
+    }
+
+    /// As the default options of a further name beside what its users write.
+    @Test func takesATypeThatSaysWhatTheAddressSays() throws {
+        #expect(try parsed(["type": "fuse.sshfs", "sshcmd": "me@host:/srv"])["device"] == "me@host:/srv")
     }
 
     @Test func readsVolumesOfNetshare() throws {

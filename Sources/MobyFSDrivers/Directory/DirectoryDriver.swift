@@ -51,6 +51,14 @@ package struct DirectoryDriver: VolumeDriver {
             throw refuse("has '..' in it: give the path without")
         }
         guard !text.utf8.contains(0), !path.isRoot else { throw refuse("is no directory that a volume can be") }
+        if let system = Self.system.first(where: { path.starts(with: $0) }) {
+            throw refuse("is in '\(system)', which is the system's: choose another path")
+        }
+        if Self.shared.contains(path.lexicallyNormalized()),
+            let name = ["uid", "gid", "mode"].first(where: { options[$0] != nil })
+        {
+            throw refuse("is for all of this host, and option \(name) would change who may enter it: leave \(name) out")
+        }
         if let own = overlap(of: path.lexicallyNormalized(), with: reserved) { throw Self.overlapping(path, own) }
         if let policy = options.removalPolicy, policy != .keep {
             throw VolumeError(
@@ -59,6 +67,16 @@ package struct DirectoryDriver: VolumeDriver {
                     + "own folder; use on-remove=keep or leave it out")
         }
     }
+
+    /// What this host, its kernel and its engines keep for themselves.
+    private static let system: [FilePath] = [
+        "/boot", "/dev", "/etc", "/proc", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/var/lib/docker",
+        "/var/lib/containerd", "/var/lib/dpkg",
+    ]
+    /// Directories that many go through.
+    private static let shared: Set<FilePath> = [
+        "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/var", "/var/lib", "/var/log", "/var/tmp",
+    ]
 
     /// The first of the directories that is at a path, above it or below it.
     private func overlap(of path: FilePath, with directories: [FilePath]) -> FilePath? {

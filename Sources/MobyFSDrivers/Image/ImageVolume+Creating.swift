@@ -45,27 +45,29 @@ extension ImageVolume {
         } catch {
             throw await BlockingWork.run {
                 discard()
-                return lackOfSpace(error, size) ?? error
+                return lackOfSpace("create", error, size) ?? error
             }
         }
     }
 
     /// Says what an image does not fit into; nil if that is not what is wrong.
-    private func lackOfSpace(_ error: any Error, _ size: ByteSize) -> VolumeError? {
+    ///
+    /// Blocks.
+    func lackOfSpace(_ verb: String, _ error: any Error, _ size: ByteSize) -> VolumeError? {
         let reason = (error as? SystemCallError)?.errno
         let folder = image.path.removingLastComponent()
         if reason == .fileTooLarge {
             return VolumeError(
                 .invalidArgument,
-                "cannot create volume '\(name)': the file system of the pool takes no file of \(size); ask for less")
+                "cannot \(verb) volume '\(name)': the file system of the pool takes no file of \(size); ask for less")
         }
         let isFull =
             reason == .noSpace || (error as? HelperError)?.lines.contains { $0.contains("No space left") } == true
         guard isFull, let free = try? Directories.freeBytes(of: folder) else { return nil }
         return VolumeError(
             .io,
-            "cannot create volume '\(name)' of \(size): No space left on device; the pool has \(ByteSize(bytes: free)) "
-                + "free; ask for less" + (isSparse ? "" : ", or let it grow as it is written to: sparse=true"))
+            "cannot \(verb) volume '\(name)', \(size): No space left on device; the pool has \(ByteSize(bytes: free)) free; "
+                + "ask for less" + (isSparse ? "" : ", or let it grow as it is written to: sparse=true"))
     }
 
     private func populate() throws {

@@ -43,7 +43,8 @@ extension ImageVolume {
                 }
             }
         } catch {
-            throw explained(error) ?? failure("resize", error)
+            throw await BlockingWork.run { lackOfSpace("resize", error, size) } ?? explained(error)
+                ?? failure("resize", error)
         }
     }
 

@@ -11,10 +11,15 @@ struct MountCredentials: Hashable, Sendable {
     var password: Secret?
     var domain: String?
 
+    /// Where a file may be nothing but a password.
+    static let folder: FilePath = "/etc/mobyfs/credentials"
+
+    /// Whether the file had lines with keys.
+    private var isList = false
+
     /// Reads a file as mount.cifs(8) has it, with `username=`, `password=` and `domain=`; one that has none of these is the
     /// password itself.
     init(parsing text: String) {
-        var isList = false
         for line in text.split(whereSeparator: \.isNewline) {
             guard let equals = line.firstIndex(of: "=") else { continue }
             let value = String(line[line.index(after: equals)...])
@@ -72,10 +77,21 @@ struct MountCredentials: Hashable, Sendable {
                 "credentials='\(name)' is a credential of systemd, and the daemon was given none: add "
                     + "LoadCredentialEncrypted=\(name) to mobyfs.service, or name a file by its absolute path")
         }
+        let text: String
         do {
-            self.init(parsing: String(decoding: try DurableFile.read(path, limit: 65536), as: UTF8.self))
+            // Opening something else may do things, or wait for somebody.
+            guard try Files.isRegular(path) else { throw SystemCallError("'\(path)' is no file", .invalidArgument) }
+            text = String(decoding: try DurableFile.read(path, limit: 65536), as: UTF8.self)
         } catch {
             throw VolumeError(.unavailable, "credentials='\(name)' cannot be read", cause: error)
+        }
+        self.init(parsing: text)
+        // Of any other file the first line would be sent to a server that whoever creates volumes has chosen.
+        guard isList || !name.contains("/") || path.starts(with: Self.folder) else {
+            throw VolumeError(
+                .unavailable,
+                "credentials='\(name)' has no line 'password=…': add one, or put a file with nothing but a password into "
+                    + "'\(Self.folder)'")
         }
         guard password != nil else {
             throw VolumeError(.unavailable, "credentials='\(name)' has no password in it, such as 'password=…'")

@@ -27,7 +27,7 @@ extension MountDriver {
             let method = try await patientWork.run(
                 on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
             ) {
-                if request.isBind || request.type.isOnDisk { try requireForeign(FilePath(request.source)) }
+                for path in request.localPaths { try requireForeign(path) }
                 let method = try MountMethod(for: request.adding(volume.options), driver: self)
                 try Mountpoint(context.mounts).prepare()
                 return method

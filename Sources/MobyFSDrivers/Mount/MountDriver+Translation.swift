@@ -55,6 +55,8 @@ extension MountDriver {
     }
 
     private func translateSSH(_ given: inout [String: String]) throws(VolumeError) {
+        // As the default of a further name, it says the same.
+        if ["fuse.sshfs", "sshfs"].contains(given["type"]) { given["type"] = nil }
         try refuse(["type", "device", "share"], beside: "sshcmd", in: given)
         var list = try MountOptionList(parsing: given["o"] ?? "")
         // What vieux/sshfs does not know itself it hands to sshfs, owners too: there they are those of all files.

@@ -49,8 +49,8 @@ package struct MountDriver: VolumeDriver {
                     aliases: ["pass", "passwd"], isSecret: true),
                 OptionInfo(
                     "credentials", .text,
-                    "a file with lines username=, password= and domain=, or with nothing but a password; a name without "
-                        + "'/' is a credential of systemd"),
+                    "a file with lines username=, password= and domain=, or a password alone in /etc/mobyfs/credentials; a name "
+                        + "without '/' is a credential of systemd"),
                 OptionInfo(
                     "create", .flag, "whether the volume is a folder of its own name in there, made if it is missing",
                     default: "false"),
@@ -60,14 +60,15 @@ package struct MountDriver: VolumeDriver {
 
     package func check(_ options: VolumeOptions) throws(VolumeError) {
         let request = try MountRequest(options)
-        if request.isBind || request.type.isOnDisk {
+        let paths = request.localPaths
+        if !paths.isEmpty {
             guard seesHost else {
                 throw VolumeError(
                     .invalidArgument,
                     "option device='\(request.source)' is out of reach of a managed plugin, which sees no folder of the host "
                         + "but its own: install the mobyfs package")
             }
-            try requireForeign(FilePath(request.source).lexicallyNormalized(), reserved)
+            for path in paths { try requireForeign(path.lexicallyNormalized(), reserved) }
         }
         if let policy = options.removalPolicy, policy != .keep {
             throw VolumeError(
@@ -81,7 +82,7 @@ package struct MountDriver: VolumeDriver {
         guard let own = reserved.first(where: { path.starts(with: $0) || $0.starts(with: path) }) else { return }
         throw VolumeError(
             .invalidArgument,
-            "option device='\(path)' overlaps with '\(own)', which mobyfs needs itself: choose another path")
+            "'\(path)' overlaps with '\(own)', which mobyfs needs itself: choose another path")
     }
 
     /// The same with all links followed.
@@ -128,7 +129,8 @@ package struct MountDriver: VolumeDriver {
         try await patientWork.run(
             on: "source of \(context.mounts)", until: context.deadline, "look at '\(request.source)'"
         ) {
-            if request.isBind { return try requireForeign(FilePath(request.source)) }
+            for path in request.localPaths { try requireForeign(path) }
+            if request.isBind { return }
             if request.type.isSSHFS { try Self.requireKey(of: request) }
             let method = try MountMethod(for: request, driver: self)
             if case .kernel = method { try Self.checkWithKernel(request) }

@@ -75,7 +75,9 @@ struct MountFailure {
                     + "/root/.ssh/known_hosts (ssh-keyscan shows it)"
         }
         if text.contains("Permission denied (") {
-            return "; ssh logs in as root of this host: give a key with o=IdentityFile=FILE, or password="
+            return secrets.isEmpty
+                ? "; ssh logs in as root of this host: give a key with o=IdentityFile=FILE, or password="
+                : "; it does not take the password that was given"
         }
         return ""
     }

@@ -44,19 +44,72 @@ struct MountOptionNames: Sendable {
         if type.isSSHFS { return sshfs }
         if type.isNFS { return nfs }
         if type.isSMB { return smb }
+        // What the administrator has made a file system of is up to the administrator.
+        let program = type.isKnownFUSEProgram ? type.fuseProgram : type.name
+        if let program, programs[program] != nil || type.isKnownFUSEProgram {
+            return MountOptionNames(
+                "what mobyfs passes on to it, in mobyfs-volume-options(7)", fuse, programs[program] ?? "",
+                programs[program]?.replacing("-", with: "_") ?? "")
+        }
         return all[type.name]
     }
 
+    /// What every program of FUSE takes.
+    private static let fuse = """
+        allow_other allow_root default_permissions auto_unmount umask uid gid fsname subtype max_read max_write max_readahead
+        kernel_cache auto_cache noauto_cache direct_io async_read sync_read attr_timeout entry_timeout negative_timeout
+        ac_attr_timeout noforget remember nonempty big_writes large_read hard_remove use_ino readdir_ino no_rofd_flush context
+        fscontext defcontext rootcontext
+        """
+
+    /// What single programs take beyond that, but for what starts programs or has files of the host read or written.
+    private static let programs = [
+        "rclone": """
+        allow-other allow-root allow-non-empty attr-timeout read-only dir-cache-time poll-interval vfs-cache-mode
+        vfs-cache-max-age vfs-cache-max-size vfs-cache-poll-interval vfs-read-chunk-size vfs-read-chunk-size-limit
+        vfs-read-ahead vfs-read-wait vfs-write-wait vfs-write-back vfs-case-insensitive vfs-fast-fingerprint
+        vfs-used-is-size vfs-disk-space-total-size no-modtime no-checksum no-seek dir-perms file-perms default-permissions
+        daemon-timeout daemon-wait max-read-ahead write-back-cache async-read volname devname buffer-size transfers checkers
+        timeout contimeout low-level-retries retries tpslimit tpslimit-burst bwlimit use-mmap fast-list
+        """,
+        "mergerfs": """
+        category.create category.action category.search minfreespace moveonenospc cache.files cache.open cache.statfs
+        cache.attr cache.entry cache.negative_entry cache.writeback cache.symlinks cache.readdir dropcacheonclose inodecalc
+        statfs statfs-ignore nfsopenhack branches-mount-timeout ignorepponrename export-support threads read-thread-count
+        process-thread-count follow-symlinks link-exdev rename-exdev security-capability xattr readahead
+        """,
+        "bindfs": """
+        mirror mirror-only map force-user force-group perms create-for-user create-for-group create-with-perms
+        create-as-mounter create-as-user chown-normal chown-ignore chown-deny chgrp-normal chgrp-ignore chgrp-deny
+        chmod-normal chmod-ignore chmod-deny chmod-filter chmod-allow-x xattr-none xattr-ro xattr-rw delete-deny rename-deny
+        no-allow-other multithreaded realistic-permissions ctime-from-mtime enable-lock-forwarding hide-hard-links
+        uid-offset gid-offset
+        """,
+        "unionfs": "cow hide_meta_files max_files relaxed_permissions statfs_omit_ro preserve_branch",
+        "fuse-overlayfs": """
+        lowerdir upperdir workdir squash-to-root squash-to-uid squash-to-gid uidmapping gidmapping xattr-permissions
+        static-nlink volatile noacl threaded
+        """,
+        "s3fs": """
+        url endpoint use-path-request-style sigv2 sigv4 iam-role retries readwrite-timeout connect-timeout
+        max-stat-cache-size stat-cache-expire enable-noobj-cache multipart-size multireq-max parallel-count
+        list-object-max-keys nocopyapi norenameapi nomultipart no-check-certificate nomixupload complement-stat
+        notsup-compat-dir compat-dir mp-umask
+        """,
+        "curlftpfs": "ssl no-verify-peer no-verify-hostname utf8 codepage ftp-port tlsv1 connect-timeout disable-epsv",
+        "gocryptfs": "sharedstorage", "squashfuse": "offset timeout", "fuse2fs": "offset norecovery",
+    ]
+
     /// Those of ssh that sshfs passes on, but for those that start programs.
     private static let ssh = """
-        AddressFamily BatchMode BindAddress BindInterface CertificateFile ChallengeResponseAuthentication CheckHostIP Cipher
-        Ciphers Compression CompressionLevel ConnectionAttempts ConnectTimeout ControlMaster ControlPath ControlPersist
-        FingerprintHash GlobalKnownHostsFile GSSAPIAuthentication GSSAPIDelegateCredentials HostbasedAuthentication
-        HostbasedKeyTypes HostKeyAlgorithms HostKeyAlias HostName IdentitiesOnly IdentityAgent IdentityFile IPQoS
-        KbdInteractiveAuthentication KbdInteractiveDevices KexAlgorithms LogLevel MACs NoHostAuthenticationForLocalhost
-        NumberOfPasswordPrompts PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAcceptedKeyTypes
-        PubkeyAuthentication RekeyLimit RevokedHostKeys ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking
-        TCPKeepAlive UpdateHostKeys UsePrivilegedPort UserKnownHostsFile VerifyHostKeyDNS VisualHostKey
+        AddressFamily BatchMode BindAddress BindInterface CertificateFile ChallengeResponseAuthentication CheckHostIP
+        Cipher Ciphers Compression CompressionLevel ConnectionAttempts ConnectTimeout FingerprintHash
+        GlobalKnownHostsFile GSSAPIAuthentication GSSAPIDelegateCredentials HostbasedAuthentication HostbasedKeyTypes
+        HostKeyAlgorithms HostKeyAlias HostName IdentitiesOnly IdentityFile IPQoS KbdInteractiveAuthentication
+        KbdInteractiveDevices KexAlgorithms LogLevel MACs NoHostAuthenticationForLocalhost NumberOfPasswordPrompts
+        PasswordAuthentication Port PreferredAuthentications ProxyJump PubkeyAcceptedKeyTypes PubkeyAuthentication
+        RekeyLimit RevokedHostKeys ServerAliveCountMax ServerAliveInterval StrictHostKeyChecking TCPKeepAlive
+        UpdateHostKeys UsePrivilegedPort UserKnownHostsFile VerifyHostKeyDNS VisualHostKey
         """
 
     private static let sshfs = MountOptionNames(

@@ -75,10 +75,8 @@ struct MountRequest: Sendable {
 
     private func checkSource() throws(VolumeError) {
         func refuse(_ reason: String) -> VolumeError { Self.invalid("option device='\(source)' \(reason)") }
-        if source.hasPrefix("-") { throw refuse("begins with '-', as an option of a program does") }
-        if let at = source.firstIndex(of: "@"), let scheme = source.firstRange(of: "//"), scheme.upperBound <= at,
-            source[scheme.upperBound..<at].contains(":"), !source[scheme.upperBound..<at].contains("/")
-        {
+        if let reason = MountOptionRefusals.reason(against: source, of: type) { throw refuse(reason) }
+        if MountOptionRefusals.hasPassword(source) {
             throw Self.invalid(
                 "option device= has a password in it, which others could see: give it as password=, or with credentials="
             )
@@ -93,12 +91,40 @@ struct MountRequest: Sendable {
         } else if type.name == "none" {
             throw Self.invalid("option type='none' mounts nothing by itself: add o=bind, or give a file system")
         }
-        if let reason = MountOptionRefusals.reason(against: source, of: type) { throw refuse(reason) }
         if type.isSMB, !source.hasPrefix("//"), !source.hasPrefix("\\\\") {
             throw refuse("is not a share, such as //server/share")
         }
         if type.isNFS, !source.contains(":") { throw refuse("is not a folder of a server, such as server:/folder") }
         if type.isSSHFS, !source.contains(":") { throw refuse("is not a folder of a host, such as user@host:/folder") }
+    }
+
+    /// The files and folders of this host that are mounted, or shown by what is mounted.
+    var localPaths: [FilePath] {
+        let isLayered = ["overlay", "fuse.fuse-overlayfs"].contains(type.name)
+        let texts =
+            isLayered
+            ? options.items.filter { Self.layers.contains($0.key) }.flatMap { Self.folders(in: $0.value ?? "") }
+            : isBind || type.isOnDisk
+                ? [source] : type.fuseProgram != nil && !type.isSSHFS ? Self.folders(in: source) : []
+        return texts.map { FilePath($0) }.filter(\.isAbsolute)
+    }
+
+    private static let layers: Set<String> = ["lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"]
+
+    /// Those of `/a:/b`, or of `/a=RW:/b=RO` as programs have it; a backslash keeps a colon.
+    private static func folders(in list: String) -> [String] {
+        var folders = [""]
+        var isKept = false
+        for character in list {
+            if character == "\\", !isKept {
+                isKept = true
+                continue
+            }
+            if character == ":", !isKept { folders.append("") } else { folders[folders.count - 1].append(character) }
+            isKept = false
+        }
+        // A folder with '=' in its name is one as well.
+        return folders + folders.compactMap { $0.contains("=") ? String($0.prefix { $0 != "=" }) : nil }
     }
 
     private func checkCredentials() throws(VolumeError) {

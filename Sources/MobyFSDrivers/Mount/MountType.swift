@@ -22,6 +22,11 @@ struct MountType: Hashable, Sendable {
             throw VolumeError(
                 .invalidArgument, "option type='\(name)' is not the name of a file system, such as nfs, cifs or ext4")
         }
+        guard !Self.windows.contains(name) else {
+            throw VolumeError(
+                .invalidArgument,
+                "option type='\(name)' is a view of the kernel and no storage: volumes cannot be that")
+        }
         self.name = name
     }
 
@@ -47,10 +52,12 @@ struct MountType: Hashable, Sendable {
         "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "jfs", "nilfs2", "vfat", "msdos", "exfat", "ntfs3",
         "iso9660", "udf", "squashfs", "erofs", "cramfs", "romfs", "hfsplus", "minix",
     ]
-    private static let virtual: Set<String> = [
-        "overlay", "tmpfs", "ramfs", "hugetlbfs", "proc", "sysfs", "debugfs", "tracefs", "configfs", "devtmpfs",
-        "devpts",
-        "mqueue", "bpf", "securityfs", "cgroup", "cgroup2", "pstore", "efivarfs", "binfmt_misc",
+    private static let virtual: Set<String> = ["overlay", "tmpfs", "ramfs", "hugetlbfs"]
+    /// Through some of these the whole host could be got at.
+    private static let windows: Set<String> = [
+        "proc", "sysfs", "debugfs", "tracefs", "configfs", "devtmpfs", "devpts", "mqueue", "bpf", "securityfs",
+        "cgroup", "cgroup2", "pstore", "efivarfs", "binfmt_misc", "fusectl", "autofs", "nsfs", "rpc_pipefs", "nfsd",
+        "selinuxfs", "smackfs", "resctrl",
     ]
 
     /// The Debian package that mounts it.
@@ -74,7 +81,7 @@ struct MountType: Hashable, Sendable {
     private static let fusePackages: [String: String?] = [
         "sshfs": "sshfs", "rclone": "rclone", "gocryptfs": "gocryptfs", "encfs": "encfs", "cryfs": "cryfs",
         "bindfs": "bindfs", "mergerfs": "mergerfs", "unionfs": "unionfs-fuse", "fuse-overlayfs": "fuse-overlayfs",
-        "squashfuse": "squashfuse", "s3fs": "s3fs", "curlftpfs": "curlftpfs", "glusterfs": "glusterfs-client",
+        "squashfuse": "squashfuse", "s3fs": "s3fs", "curlftpfs": "curlftpfs",
         "ceph-fuse": "ceph-fuse", "ntfs-3g": "ntfs-3g", "lowntfs-3g": "ntfs-3g", "archivemount": "archivemount",
         "fuse2fs": "fuse2fs", "fuseiso": "fuseiso", "dislocker": "dislocker", "ifuse": "ifuse", "jmtpfs": "jmtpfs",
         "cvmfs2": nil, "gcsfuse": nil, "goofys": nil, "juicefs": nil, "mount-s3": nil, "weed": nil, "blobfuse2": nil,
