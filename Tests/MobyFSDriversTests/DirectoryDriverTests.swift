@@ -114,6 +114,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (["mountpoint": "/etc/cron.d"], "the system's"), (["mountpoint": "/proc/self/cwd/x"], "the system's"),
+        (["mountpoint": "/var/lib/docker/volumes"], "the system's"),
+        (["mountpoint": "/root", "mode": "0777"], "leave mode out"),
+        (["mountpoint": "/srv/.", "uid": "1000"], "leave uid out"),
+    ])
+    func leavesFoldersOfTheSystemAlone(options: [String: String], words: String) {
+        let error = #expect(throws: VolumeError.self) {
+            try OptionParser(DirectoryDriver(reserved: [])).parse(options)
+        }
+        #expect(error?.code == .invalidArgument && error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
     @Test func seesThroughLinksAndDotsIntoItsOwnFolders() async throws {
         try await withVolumes { fixture in
             symlink(fixture.pool.string, fixture.root.appending("link").string)

@@ -64,6 +64,13 @@ struct MountDriverHelperTests {
             }
             let missing = try await fixture.refusal(["type": "fuse.sshfs", "device": "host:", "credentials": "none"])
             #expect(missing.contains("credentials='none' cannot be read"))
+
+            // Not the first line of just any file of root's, nor what opening a device does.
+            try fixture.root.appending("token").write("hun,ter2\n")
+            for (path, words) in [("\(fixture.root)/token", "no line 'password=…'"), ("/dev/zero", "is no file")] {
+                let text = try await fixture.refusal(["type": "fuse.sshfs", "device": "host:", "credentials": path])
+                #expect(text.contains(words) && !text.contains("hun,ter2"), "\(text)")
+            }
         }
     }
 
