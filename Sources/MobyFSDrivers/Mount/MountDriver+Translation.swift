@@ -40,12 +40,15 @@ extension MountDriver {
         try refuseMountOptions(beside: given)
     }
 
+    /// What the driver's own options are called, so that nothing of these is a mount option.
+    private var ownNames: Set<String> { Set(info.allOptions.flatMap { [$0.name] + $0.aliases }) }
+
     /// Says where a mount option goes that is given as an option of its own.
     private func refuseMountOptions(beside given: [String: String]) throws(VolumeError) {
         guard let name = given["type"], let type = try? MountType(name), let known = MountOptionNames.of(type) else {
             return
         }
-        let own = Set((info.allOptions).flatMap { [$0.name] + $0.aliases })
+        let own = ownNames
         for (key, value) in given.sorted(by: { $0.key < $1.key }) where !own.contains(key) && known.contains(key) {
             throw VolumeError(
                 .invalidArgument,
@@ -60,7 +63,7 @@ extension MountDriver {
         try refuse(["type", "device", "share"], beside: "sshcmd", in: given)
         var list = try MountOptionList(parsing: given["o"] ?? "")
         // What vieux/sshfs does not know itself it hands to sshfs, owners too: there they are those of all files.
-        let own = Set(info.allOptions.flatMap { [$0.name] + $0.aliases }).subtracting(["uid", "gid"])
+        let own = ownNames.subtracting(["uid", "gid"])
         for (key, value) in given.sorted(by: { $0.key < $1.key }) where !own.contains(key) {
             list.items.append(.init(key, value.isEmpty ? nil : value))
             given[key] = nil
