@@ -19,12 +19,7 @@ package struct FUSEConnection: Hashable, Sendable {
         mark(of: mountpoint).bearers().contains { process in
             // It may have ended meanwhile.
             let descriptors = (try? Directories.entries(of: FilePath("/proc/\(process)/fd"))) ?? []
-            return descriptors.contains { number in
-                var target = [CChar](repeating: 0, count: 16)
-                let count = readlink("/proc/\(process)/fd/\(number)", &target, target.count)
-                return count > 0
-                    && String(decoding: target[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) == "/dev/fuse"
-            }
+            return descriptors.contains { Files.target(ofLink: "/proc/\(process)/fd/\($0)") == "/dev/fuse" }
         }
     }
 

@@ -17,6 +17,14 @@ package enum Files {
         return status.st_mode & S_IFMT == S_IFREG
     }
 
+    /// What a symbolic link says, one of the kernel's in /proc included; nil if it cannot be read.
+    static func target(ofLink path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = readlink(path, &buffer, buffer.count - 1)
+        guard count > 0 else { return nil }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// Renames a file or directory; an entry that is in the way of a directory must be an empty directory.
     package static func rename(_ path: FilePath, to other: FilePath) throws {
         try check(Glibc.rename(path.string, other.string), "rename '\(path)' to '\(other)'")

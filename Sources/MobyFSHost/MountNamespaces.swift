@@ -90,9 +90,7 @@ package enum MountNamespaces {
 
     /// The identity of a process's mount namespace, or nil if that may not be read.
     private static func namespace(of process: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: 64)
-        let count = readlink("/proc/\(process)/ns/mnt", &buffer, buffer.count - 1)
-        return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+        Files.target(ofLink: "/proc/\(process)/ns/mnt")
     }
 }
 

@@ -42,15 +42,8 @@ package struct ProcessAtWork: Hashable, Sendable, CustomStringConvertible {
         let descriptors = (try? Directories.entries(of: FilePath("/proc/\(process)/fd"))) ?? []
         let links = ["cwd", "root", "exe"] + descriptors.map { "fd/\($0)" }
         return links.contains { link in
-            guard let target = target(of: "/proc/\(process)/\(link)") else { return false }
+            guard let target = Files.target(ofLink: "/proc/\(process)/\(link)") else { return false }
             return target == directory || target.hasPrefix(directory + "/")
         }
-    }
-
-    private static func target(of link: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let count = readlink(link, &buffer, buffer.count - 1)
-        guard count > 0 else { return nil }
-        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
