@@ -107,7 +107,8 @@ let package = Package(
         .executableTarget(
             name: "mobyfs",
             dependencies: [
-                "MobyFSDaemon", "MobyFSVolumes", "DockerPlugin", "DockerPluginDiscovery", "DockerPluginClient",
+                "MobyFSDaemon", "MobyFSHost", "MobyFSVolumes", "DockerPlugin", "DockerPluginDiscovery",
+                "DockerPluginClient",
                 "PluginConformance", "PluginCertificates", system, argumentParser,
             ],
             swiftSettings: strict),

@@ -48,6 +48,15 @@ int mobyfs_btrfs_create_subvolume(int fd, const char *name) {
     return name_call(fd, BTRFS_IOC_SUBVOL_CREATE, name);
 }
 
+int mobyfs_btrfs_create_snapshot(int fd, const char *name, int source, int is_read_only) {
+    struct btrfs_ioctl_vol_args_v2 arguments = {.fd = source};
+    if (is_read_only) arguments.flags |= BTRFS_SUBVOL_RDONLY;
+    size_t length = strlen(name);
+    if (length >= sizeof arguments.name) return ENAMETOOLONG;
+    memcpy(arguments.name, name, length);
+    return result(ioctl(fd, BTRFS_IOC_SNAP_CREATE_V2, &arguments));
+}
+
 int mobyfs_btrfs_delete_subvolume(int fd, const char *name) {
     return name_call(fd, BTRFS_IOC_SNAP_DESTROY, name);
 }

@@ -28,6 +28,8 @@ int64_t mobyfs_copy_range(int fd, int source, int64_t offset, int64_t length) {
     return count < 0 ? -errno : count;
 }
 
+int mobyfs_share_blocks(int fd, int source) { return ioctl(fd, FICLONE, source) == 0 ? 0 : errno; }
+
 int mobyfs_write_in_place(int fd) {
     int flags;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return errno;

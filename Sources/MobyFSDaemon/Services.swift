@@ -18,6 +18,7 @@ struct HousekeepingService: Service {
                 await volumes.loadIfNeeded()
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()
+                await volumes.discardAbandonedDrafts()
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
             }
@@ -25,12 +26,23 @@ struct HousekeepingService: Service {
     }
 }
 
-/// Deletes removed volumes in the background.
+/// Deletes removed volumes in the background, some at once and some when their time in the trash is up.
 struct TrashService: Service {
+    /// The shortest time that a volume can be asked to stay there.
+    private static let interval = Duration.seconds(60)
+
     let volumes: VolumeManager
 
     func run() async throws {
-        await cancelWhenGracefulShutdown { await volumes.emptyTrash() }
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await volumes.emptyTrash() }
+                group.addTask {
+                    // Cancelled at the end.
+                    while (try? await Task.sleep(for: Self.interval)) != nil { volumes.expireTrash() }
+                }
+            }
+        }
     }
 }
 

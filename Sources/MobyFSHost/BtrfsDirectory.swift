@@ -95,6 +95,23 @@ package struct BtrfsDirectory: ~Copyable {
             "create subvolume '\(path.appending(name))'", mobyfs_btrfs_create_subvolume(descriptor, name))
     }
 
+    /// Creates a snapshot of a subvolume in the directory: all that it holds at this moment.
+    ///
+    /// Subvolumes inside it are not in the snapshot; empty directories stand in their place.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the snapshot.
+    ///   - source: The subvolume, on the same file system.
+    ///   - isReadOnly: Whether nobody can write to the snapshot.
+    /// - Throws: ``SystemCallError``.
+    package func createSnapshot(
+        named name: String, of source: borrowing BtrfsDirectory, isReadOnly: Bool
+    ) throws {
+        try call(
+            "create snapshot '\(path.appending(name))' of '\(source.path)'",
+            mobyfs_btrfs_create_snapshot(descriptor, name, source.descriptor, isReadOnly ? 1 : 0))
+    }
+
     /// Makes what was done so far survive a power cut, and the kernel begin to clear deleted subvolumes away.
     package func commit() throws {
         try call("commit the file system of '\(path)'", mobyfs_btrfs_commit(descriptor))

@@ -125,6 +125,28 @@ package struct SparseFile: Hashable, Sendable {
         }
     }
 
+    /// Makes the file share all blocks of another, as that is at one moment, whoever writes to it meanwhile.
+    ///
+    /// - Returns: Whether the file system can; there is no file else.
+    /// - Throws: ``SystemCallError``; there is no file then.
+    package func share(_ source: SparseFile) throws -> Bool {
+        let reading = try check(
+            Glibc.open(source.path.string, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), "open '\(source.path)'")
+        defer { close(reading) }
+        do {
+            try create(inPlace: false) { writing in
+                let reason = mobyfs_share_blocks(writing, reading)
+                guard reason == 0 else { throw SystemCallError("share '\(source.path)'", Errno(rawValue: reason)) }
+            }
+            return true
+        } catch let error as SystemCallError
+            where [.notSupportedOnSocket, .improperLink, .invalidArgument, .inappropriateIOCTLForDevice].contains(
+                error.errno)
+        {
+            return false
+        }
+    }
+
     private func nextData(_ descriptor: CInt, from offset: Int64) throws -> (start: Int64, end: Int64)? {
         var (start, end) = (Int64(0), Int64(0))
         let reason = mobyfs_next_data(descriptor, offset, &start, &end)

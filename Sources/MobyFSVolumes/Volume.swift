@@ -4,7 +4,7 @@ package import FoundationEssentials
 
 /// A volume: what was asked for, and what its driver has to remember.
 package struct Volume: Hashable, Sendable {
-    package let name: VolumeName
+    package private(set) var name: VolumeName
     /// The name of its driver.
     package var driver: String
     package var options: VolumeOptions
@@ -29,6 +29,13 @@ package struct Volume: Hashable, Sendable {
         self.options = options
         self.createdAt = createdAt
         self.state = state
+    }
+
+    /// The same volume under another name.
+    func named(_ name: VolumeName) -> Volume {
+        var volume = self
+        volume.name = name
+        return volume
     }
 
     /// What becomes of the data on Remove.

@@ -96,6 +96,14 @@ package protocol VolumeDriver: Sendable {
     /// Unmounts for good, before ``remove(_:in:)``; for drivers whose volumes stay mounted while nobody holds them.
     func release(_ volume: Volume, in context: DriverContext) async throws
 
+    /// Says how full a volume is, where that is counted. Blocks.
+    ///
+    /// - Returns: Nil where its own file system, if one is mounted, or else each of its files has to be asked.
+    func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage?
+
+    /// Why a volume that is not mounted cannot have another name; nil if it can.
+    func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String?
+
     /// Takes apart what only the driver can in a directory that is about to be deleted: subvolumes, quotas.
     ///
     /// The directory is a removed or a half-made volume of any driver. May be called again after a crash. Blocks.
@@ -114,6 +122,8 @@ extension VolumeDriver {
         try await unmount(volume, in: context)
     }
     package func purge(_ directory: FilePath) throws {}
+    package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }
+    package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? { nil }
 }
 
 /// A driver that can change the size of a volume.
@@ -123,4 +133,41 @@ package protocol ResizableDriver: VolumeDriver {
     /// - Returns: The new ``Volume/state``.
     /// - Throws: ``VolumeError``; the volume has the size it had.
     func resize(_ volume: Volume, to size: ByteSize, in context: DriverContext) async throws -> [String: String]
+}
+
+/// A driver whose volumes can be copied where they are: to snapshots and back, and to other volumes.
+package protocol SnapshotDriver: VolumeDriver {
+    /// The name, in a volume's own directory, of what its data is in.
+    var contentName: String { get }
+
+    /// Copies what the data of a volume, or of a snapshot of one, is in, as it is at one moment.
+    ///
+    /// - Parameters:
+    ///   - volume: The volume.
+    ///   - source: Its content, or that of a snapshot.
+    ///   - copy: Where the copy is to be: in the same pool, and nothing is there yet. Half of one may stay after an error.
+    ///   - purpose: What it is for.
+    ///   - isInUse: Whether somebody may be writing to the source.
+    ///   - context: Of the volume.
+    /// - Throws: ``VolumeError``, with code `inUse` where a copy of what is being written would be of no use.
+    func copyContent(
+        of volume: Volume, from source: FilePath, to copy: FilePath, for purpose: CopyPurpose, isInUse: Bool,
+        in context: DriverContext) async throws
+
+    /// What of a volume's ``Volume/state`` holds for a copy of its content too.
+    func stateOfCopy(of volume: Volume) -> [String: String]
+}
+
+extension SnapshotDriver {
+    package func stateOfCopy(of volume: Volume) -> [String: String] { volume.state }
+}
+
+/// What the content of a volume is copied for.
+package enum CopyPurpose: Sendable {
+    /// To be kept, and changed by nobody.
+    case snapshot
+    /// To take the place of the volume's own content.
+    case restore
+    /// To be another volume's, beside this one.
+    case clone
 }

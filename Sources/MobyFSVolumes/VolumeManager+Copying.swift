@@ -4,69 +4,163 @@ import Logging
 import MobyFSHost
 import SystemPackage
 
-/// `from=VOLUME`: a new volume begins with a copy of another's data.
+/// `from=VOLUME` or `from=VOLUME@SNAPSHOT`: a new volume begins with a copy of another's data.
 extension VolumeManager {
     private static let copy = HelperProgram("cp", package: "coreutils")
 
-    /// The volume that another is to begin as; nil if none was asked for.
-    ///
-    /// - Throws: ``VolumeError`` if there is none of that name, or it is the same one.
-    func source(of volume: Volume) throws(VolumeError) -> Volume? {
-        guard let text = volume.options["from"] else { return nil }
-        let name: VolumeName
-        do {
-            name = try VolumeName(text)
-        } catch {
-            throw VolumeError(.invalidArgument, "option from='\(text)': \(error.message)")
-        }
-        guard name != volume.name else {
-            throw VolumeError(.invalidArgument, "option from='\(text)' names the new volume itself")
-        }
-        let entry = entry(name)
-        if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
-        guard let source = entry?.volume, source.removedAt == nil else {
-            throw VolumeError(.notFound, "option from='\(text)': no such volume; see 'docker volume ls'")
-        }
-        return source
+    /// What another volume is to begin as.
+    struct CopySource: Sendable {
+        /// The volume as it is, or as it was when the snapshot was made.
+        let volume: Volume
+        /// The name of the snapshot; nil for what the volume holds now.
+        let snapshot: VolumeName?
     }
 
-    /// Copies a volume's data into one that is being created.
+    /// What a volume is to begin as; nil if nothing was asked for.
+    ///
+    /// Blocks where a snapshot is asked for.
+    ///
+    /// - Throws: ``VolumeError`` if there is none of that name, or it is the same one.
+    func source(named text: String?, for new: VolumeName) throws -> CopySource? {
+        guard let text else { return nil }
+        func failure(_ code: VolumeError.Code, _ reason: String) -> VolumeError {
+            VolumeError(code, "option from='\(text)'\(reason)")
+        }
+        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let (name, label): (VolumeName, VolumeName?)
+        do {
+            name = try VolumeName(parts[0])
+            label = try parts.count > 1 ? Self.snapshotName(parts[1]) : nil
+        } catch {
+            throw failure(.invalidArgument, ": \(error.message)")
+        }
+        guard name != new else { throw failure(.invalidArgument, " names the new volume itself") }
+        let entry = entry(name)
+        if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
+        guard let volume = entry?.volume, volume.removedAt == nil else {
+            throw failure(.notFound, ": no such volume; see 'docker volume ls'")
+        }
+        guard let label else { return CopySource(volume: volume, snapshot: nil) }
+        let snapshots = snapshots(in: volume)
+        guard let snapshot = try snapshots.all().first(where: { $0.name == label }) else {
+            throw failure(
+                .notFound,
+                ": volume '\(name)' has no such snapshot; 'mobyfs volume snapshots \(name)' shows what it has")
+        }
+        return CopySource(volume: snapshot.volume.named(name), snapshot: label)
+    }
+
+    /// Options that a volume shares with what it is a copy of, where it is not asked for others.
     ///
     /// - Parameters:
-    ///   - source: A volume that nobody holds: half of what is being written would be no use to anybody.
+    ///   - given: What is asked for.
+    ///   - source: What it is to be a copy of.
+    /// - Returns: What is asked for, as a whole.
+    /// - Throws: ``VolumeError`` if there is no such driver as the source has.
+    func inheriting(_ given: [String: String], from source: Volume) throws(VolumeError) -> [String: String] {
+        guard let driver = try driver(named: source.driver) as? any SnapshotDriver, driver.keepsDataInside(source)
+        else {
+            return given
+        }
+        let isChosen = given["driver"].map { $0 != source.driver }
+        let selected = drivers.first { $0.info.selectors.contains { given[$0] != nil } }?.info.name
+        guard isChosen != true, selected == nil || selected == source.driver else { return given }
+        let names = Set(driver.info.options.map(\.name) + ["size"])
+        var whole = given
+        for (name, value) in source.options.values where names.contains(name) && given[name] == nil {
+            whole[name] = value
+        }
+        whole["driver"] = source.driver
+        return whole
+    }
+
+    /// Whether what a volume is in can be copied as a whole, rather than file by file.
+    func copiesContent(_ source: CopySource, to volume: Volume) throws -> Bool {
+        let driver = try driver(named: volume.driver)
+        return driver is any SnapshotDriver && volume.driver == source.volume.driver
+            && driver.keepsDataInside(volume) && driver.keepsDataInside(source.volume)
+    }
+
+    /// Copies what the source is in to where a new volume is made, for its driver to take up.
+    ///
+    /// - Returns: What of the volume's state is known by that.
+    func copyContent(
+        _ source: CopySource, into volume: Volume, in context: DriverContext
+    ) async throws -> [String: String] {
+        guard let driver = try driver(named: volume.driver) as? any SnapshotDriver else { return [:] }
+        let name = source.volume.name
+        return try await withUnchanged(source, until: context.deadline) { isInUse in
+            let original = self.context(source.volume, deadline: context.deadline)
+            let folder =
+                source.snapshot.map { self.snapshots(in: source.volume).directory(of: $0) } ?? original.root
+            do {
+                try await driver.copyContent(
+                    of: source.volume, from: folder.appending(driver.contentName),
+                    to: context.root.appending(driver.contentName), for: .clone, isInUse: isInUse, in: original)
+            } catch let error as VolumeError {
+                throw error
+            } catch {
+                throw VolumeError(.io, "cannot copy volume '\(name)' into '\(volume.name)'", cause: error)
+            }
+            return driver.stateOfCopy(of: source.volume)
+        }
+    }
+
+    /// Works with a source while nobody changes or removes it, as far as that is up to this process.
+    private func withUnchanged<Result: Sendable>(
+        _ source: CopySource, until deadline: ContinuousClock.Instant,
+        _ body: (_ isInUse: Bool) async throws -> Result
+    ) async throws -> Result {
+        let name = source.volume.name
+        guard await locks.lock(name, until: deadline) else {
+            throw VolumeError(.unavailable, "volume '\(name)' is busy: try again")
+        }
+        defer { locks.unlock(name) }
+        guard let current = entry(name)?.volume, source.snapshot != nil || current == source.volume else {
+            throw VolumeError(.notFound, "option from='\(name)': the volume has just changed; try again")
+        }
+        return try await body(source.snapshot == nil ? try await isInUse(current) : false)
+    }
+
+    /// Copies a volume's data, file by file, into one that is being created.
+    ///
+    /// - Parameters:
+    ///   - copied: A volume that nobody holds: half of what is being written would be no use to anybody.
     ///   - volume: The new one, which is empty.
     ///   - context: Of the new one.
     /// - Throws: ``VolumeError``; part of the data may be there.
-    func copy(_ source: Volume, into volume: Volume, in context: DriverContext) async throws {
-        let deadline = context.deadline
-        guard await locks.lock(source.name, until: deadline) else {
-            throw VolumeError(.unavailable, "volume '\(source.name)' is busy: try again")
-        }
-        defer { locks.unlock(source.name) }
-        guard let entry = entry(source.name), entry.volume == source else {
-            throw VolumeError(.notFound, "option from='\(source.name)': the volume has just changed; try again")
-        }
-        guard entry.holders.isEmpty else {
+    func copyFiles(_ copied: CopySource, into volume: Volume, in context: DriverContext) async throws {
+        let (source, deadline) = (copied.volume, context.deadline)
+        guard copied.snapshot == nil else {
             throw VolumeError(
-                .inUse,
-                "option from='\(source.name)': the volume is in use by \(entry.holders), and what is copied while it is "
-                    + "written to may be of no use: stop the containers that use it first")
+                .invalidArgument,
+                "option from='\(volume.options["from"] ?? "")': a snapshot of driver '\(source.driver)' cannot begin a volume of "
+                    + "driver '\(volume.driver)': leave out the options that choose that, and copy the files afterwards"
+            )
         }
-        let sourceContext = self.context(source, secrets: try await secrets(of: source), deadline: deadline)
-        let (sourceDriver, driver) = (try self.driver(named: source.driver), try self.driver(named: volume.driver))
-        try await sourceDriver.mount(source, in: sourceContext)
-        do {
-            try await driver.mount(volume, in: context)
-            try await Self.copy(
-                sourceDriver.mountpoint(of: source, in: sourceContext), to: driver.mountpoint(of: volume, in: context),
-                from: source, to: volume, until: deadline)
-            try await driver.unmount(volume, in: context)
-        } catch {
+        try await withUnchanged(copied, until: deadline) { isInUse in
+            guard !isInUse else {
+                throw VolumeError(
+                    .inUse,
+                    "option from='\(source.name)': the volume is in use, and what is copied while it is written to may be of "
+                        + "no use: stop the containers that use it first")
+            }
+            let sourceContext = self.context(source, secrets: try await secrets(of: source), deadline: deadline)
+            let (sourceDriver, driver) = (try self.driver(named: source.driver), try self.driver(named: volume.driver))
+            try await sourceDriver.mount(source, in: sourceContext)
+            do {
+                try await driver.mount(volume, in: context)
+                try await Self.copy(
+                    sourceDriver.mountpoint(of: source, in: sourceContext),
+                    to: driver.mountpoint(of: volume, in: context), from: source, to: volume, until: deadline)
+                try await driver.unmount(volume, in: context)
+            } catch {
+                await unmount(source, until: deadline)
+                try await driver.release(volume, in: context)
+                throw error
+            }
             await unmount(source, until: deadline)
-            try await driver.release(volume, in: context)
-            throw error
         }
-        await unmount(source, until: deadline)
     }
 
     private static func copy(

@@ -33,27 +33,32 @@ extension VolumeManager {
                 let secrets = try await self.secrets(of: volume)
                 return try await self.create(Wish(volume: volume, secrets: secrets), over: kept, until: deadline)
             }
-            var wish = try await BlockingWork.run {
-                let wish = try self.wish(name, wanted, existing: kept?.driver)
-                let driver = try self.driver(named: wish.volume.driver)
-                try self.requireVisibility(of: wish.volume, with: driver)
-                do {
-                    try self.choice.requireHardSize(driver, wish.volume.options)
-                } catch  where kept != nil {
-                    throw VolumeError(
-                        .invalidArgument,
-                        "the data of an earlier volume '\(name)' was kept with driver '\(driver.info.name)', which is to go on; "
-                            + "move '\(self.store.directory(of: name))' away to begin anew", cause: error)
-                }
-                return wish
-            }
+            var wish = try await self.wish(for: name, wanted, kept: kept)
             wish.volume.plugin = plugin
             try await self.create(wish, over: kept, until: deadline)
         }
     }
 
+    /// Checks what is asked for, and that it can be had here.
+    func wish(for name: VolumeName, _ wanted: [String: String], kept: Volume? = nil) async throws -> Wish {
+        try await BlockingWork.run {
+            let wish = try self.wish(name, wanted, existing: kept?.driver)
+            let driver = try self.driver(named: wish.volume.driver)
+            try self.requireVisibility(of: wish.volume, with: driver)
+            do {
+                try self.choice.requireHardSize(driver, wish.volume.options)
+            } catch  where kept != nil {
+                throw VolumeError(
+                    .invalidArgument,
+                    "the data of an earlier volume '\(name)' was kept with driver '\(driver.info.name)', which is to go on; "
+                        + "move '\(self.store.directory(of: name))' away to begin anew", cause: error)
+            }
+            return wish
+        }
+    }
+
     /// A volume as it is asked for.
-    private struct Wish: Sendable {
+    struct Wish: Sendable {
         var volume: Volume
         var secrets: [String: Secret]
     }
@@ -64,11 +69,31 @@ extension VolumeManager {
     private func wish(
         _ name: VolumeName, _ given: [String: String], existing: String? = nil, isWhole: Bool = true
     ) throws(VolumeError) -> Wish {
+        let given = try whole(given, of: name)
         let driver = try choice.driver(for: given, existing: existing)
         let others = drivers.map(\.info).filter { $0.name != driver.info.name }
         let parsed = try OptionParser(driver, others: others).parse(given, asWhole: isWhole)
         let volume = Volume(name: name, driver: driver.info.name, options: parsed.options)
         return Wish(volume: volume, secrets: parsed.secrets)
+    }
+
+    /// What is asked for, with what a copy has from its original.
+    ///
+    /// A volume that is there already has it from itself: the original may be gone.
+    private func whole(_ given: [String: String], of name: VolumeName) throws(VolumeError) -> [String: String] {
+        guard let from = given["from"] else { return given }
+        if let volume = entry(name)?.volume, volume.removedAt == nil, volume.options["from"] == from {
+            return try inheriting(given, from: volume)
+        }
+        do {
+            return try source(named: from, for: name).map { source throws(VolumeError) in
+                try inheriting(given, from: source.volume)
+            } ?? given
+        } catch let error as VolumeError {
+            throw error
+        } catch {
+            throw VolumeError(.io, "option from='\(from)' cannot be looked up", cause: error)
+        }
     }
 
     /// Throws if what the driver mounts would be seen by nobody but this process.
@@ -128,9 +153,8 @@ extension VolumeManager {
     private func create(_ wish: Wish, over kept: Volume?, until deadline: ContinuousClock.Instant) async throws {
         var volume = wish.volume
         let driver = try driver(named: volume.driver)
-        let source = try source(of: volume)
         if let kept {
-            guard source == nil else {
+            guard volume.options["from"] == nil else {
                 throw VolumeError(
                     .alreadyExists,
                     "the data of an earlier volume '\(volume.name)' was kept in '\(store.directory(of: volume.name))': "
@@ -147,21 +171,16 @@ extension VolumeManager {
             }
         } else {
             let staging: FilePath
+            (volume, staging) = try await stage(wish, until: deadline)
             do {
-                staging = try await BlockingWork.run { [store] in try store.stage() }
-            } catch {
-                throw Self.failure(volume, error)
-            }
-            let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
-            do {
-                volume.state = try await driver.create(volume, in: context)
-                if let source { try await copy(source, into: volume, in: context) }
                 try await BlockingWork.run { [store, volume] in
                     try store.save(wish.secrets, in: staging)
                     try store.commit(staging, as: volume)
                 }
             } catch {
-                await undo(volume, of: driver, in: context)
+                await undo(
+                    volume, of: driver,
+                    in: context(volume, root: staging, secrets: wish.secrets, deadline: deadline))
                 throw Self.failure(volume, error)
             }
         }
@@ -169,6 +188,39 @@ extension VolumeManager {
         let logger = context(volume).logger
         logger.info("volume created")
         if let warning = volume.warning { logger.warning("\(warning)") }
+    }
+
+    /// Makes the storage of a new volume, where no volume is seen yet.
+    ///
+    /// - Returns: The volume with what its driver has said, and where it is.
+    func stage(
+        _ wish: Wish, until deadline: ContinuousClock.Instant
+    ) async throws -> (volume: Volume, staging: FilePath) {
+        var volume = wish.volume
+        let driver = try driver(named: volume.driver)
+        let source = try await BlockingWork.run { [volume] in
+            try self.source(named: volume.options["from"], for: volume.name)
+        }
+        let staging: FilePath
+        do {
+            staging = try await BlockingWork.run { [store] in try store.stage() }
+        } catch {
+            throw Self.failure(volume, error)
+        }
+        let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
+        do {
+            if let source, try copiesContent(source, to: volume) {
+                volume.state = try await copyContent(source, into: volume, in: context)
+                volume.state = try await driver.create(volume, in: context)
+            } else {
+                volume.state = try await driver.create(volume, in: context)
+                if let source { try await copyFiles(source, into: volume, in: context) }
+            }
+            return (volume, staging)
+        } catch {
+            await undo(volume, of: driver, in: context)
+            throw Self.failure(volume, error)
+        }
     }
 
     /// Says which volume it is about, unless the error does.
@@ -190,7 +242,7 @@ extension VolumeManager {
                 + "move that folder away")
     }
 
-    private func undo(_ volume: Volume, of driver: any VolumeDriver, in context: DriverContext) async {
+    func undo(_ volume: Volume, of driver: any VolumeDriver, in context: DriverContext) async {
         do {
             try await driver.remove(volume, in: context)
         } catch {

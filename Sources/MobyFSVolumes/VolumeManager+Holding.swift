@@ -27,6 +27,27 @@ extension VolumeManager {
             { deadline in try await self.mount(name, id: id, for: engine, until: deadline) })
     }
 
+    /// Mounts a volume for a process of this host that is no engine.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - id: The mount ID.
+    ///   - isAlone: Whether nobody else may be using it.
+    ///   - process: Who holds it; when it ends, its hold ends.
+    /// - Returns: Where the data is.
+    /// - Throws: ``VolumeError``; the volume is not held then.
+    package func hold(
+        _ name: String, id: String, alone isAlone: Bool, for process: ProcessIdentity
+    ) async throws -> FilePath {
+        let name = try describe(name).name
+        return try await work(
+            on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
+            { deadline in
+                if isAlone, let volume = self.entry(name)?.volume { try await self.refuseIfHeld(volume) }
+                return try await self.mount(name, id: id, for: process, until: deadline)
+            })
+    }
+
     private func mount(
         _ name: VolumeName, id: String, for engine: ProcessIdentity?, until deadline: ContinuousClock.Instant
     ) async throws -> FilePath {

@@ -8,13 +8,15 @@ package struct VolumeDescription: Sendable {
     /// Nil for a volume that cannot be served.
     package var volume: Volume?
     package var mountpoint: FilePath?
-    /// How many Mounts were not taken back.
-    package var mountCount: Int
+    package var holders: VolumeHolders
     package var trouble: String?
     /// What becomes of its data when it is removed.
     package var removalPolicy = RemovalPolicy.delete
     /// What its owner had better change.
     package var warning: String?
+
+    /// How many Mounts were not taken back.
+    package var mountCount: Int { holders.count }
 }
 
 extension VolumeManager {
@@ -55,7 +57,7 @@ extension VolumeManager {
 
     private func describe(_ name: VolumeName, _ entry: Entry) -> VolumeDescription {
         var description = VolumeDescription(
-            name: name, mountCount: entry.holders.count, trouble: entry.trouble ?? entry.mountFailure)
+            name: name, holders: entry.holders, trouble: entry.trouble ?? entry.mountFailure)
         guard let volume = entry.volume else { return description }
         description.volume = volume
         description.warning = volume.warning

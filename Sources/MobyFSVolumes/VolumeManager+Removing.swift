@@ -10,22 +10,38 @@ extension VolumeManager {
         let name = try VolumeName(name)
         try await work(on: name, within: limits.short) { deadline in
             try await self.requirePool()
-            guard let entry = self.entry(name) else { return }
-            if let trouble = entry.trouble { throw Self.troubled(name, trouble) }
-            guard let volume = entry.volume, volume.removedAt == nil else { return }
-            guard !volume.options.isProtected else {
-                throw VolumeError(
-                    .protected,
-                    "volume '\(name)' is protected: set \"protected\" to \"false\" in "
-                        + "'\(self.store.directory(of: name))/record.json' and restart mobyfs to be able to remove it")
-            }
-            try await self.refuseIfHeld(volume)
-            try await self.refuseIfMountedInside(volume)
+            guard let volume = try await self.removable(name) else { return }
             try await self.remove(volume, until: deadline)
         }
     }
 
-    private func remove(_ volume: Volume, until deadline: ContinuousClock.Instant) async throws {
+    /// The volume, if it is there and nothing speaks against removing it.
+    ///
+    /// - Throws: ``VolumeError`` that says what does.
+    func removable(_ name: VolumeName) async throws -> Volume? {
+        guard let entry = entry(name) else { return nil }
+        if let trouble = entry.trouble { throw Self.troubled(name, trouble) }
+        guard let volume = entry.volume, volume.removedAt == nil else { return nil }
+        guard !volume.options.isProtected else {
+            throw VolumeError(
+                .protected,
+                "volume '\(name)' is protected: 'mobyfs volume set \(name) protected=false' lets it be removed")
+        }
+        try await refuseIfHeld(volume)
+        try await refuseIfMountedInside(volume)
+        return volume
+    }
+
+    /// Removes a volume that was found ``removable(_:)``.
+    ///
+    /// - Parameters:
+    ///   - volume: The volume.
+    ///   - fate: What is to become of data that goes into the trash; nil for what the volume's options say.
+    ///   - deadline: When it is to be over.
+    /// - Throws: ``VolumeError``; it is there as before.
+    func remove(
+        _ volume: Volume, fate: Trash.Fate? = nil, until deadline: ContinuousClock.Instant
+    ) async throws {
         let driver = try driver(named: volume.driver)
         let context = context(volume, deadline: deadline)
         // What is in memory is gone once it is unmounted: first make sure that the rest can follow.
@@ -48,7 +64,7 @@ extension VolumeManager {
         } else {
             let place = try await BlockingWork.run { [store, holderStore] in
                 try holderStore.save(VolumeHolders(), of: name)
-                return try store.moveToTrash(name)
+                return try store.trash.take(store.directory(of: name), of: name, fate: fate)
             }
             forget(name)
             removals.continuation.yield()
@@ -68,7 +84,26 @@ extension VolumeManager {
     /// Deletes removed volumes as they come, until the task is cancelled.
     package func emptyTrash() async {
         for await _ in removals.stream {
-            await BlockingWork.run { [store] in store.emptyTrash() }
+            await condemnExpired()
+            // Without the lock: it may take long, and what goes is given back to nobody.
+            await BlockingWork.run { [store] in store.trash.empty() }
         }
+    }
+
+    private func condemnExpired() async {
+        await trashLock.withLock(store.trash.root) { [store, logger] in
+            await BlockingWork.run {
+                do {
+                    try store.trash.condemnExpired()
+                } catch {
+                    logger.debug("the trash cannot be looked through", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// Has removed volumes deleted whose time in the trash is up.
+    package func expireTrash() {
+        removals.continuation.yield()
     }
 }

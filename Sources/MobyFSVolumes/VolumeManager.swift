@@ -35,10 +35,14 @@ package final class VolumeManager: Sendable {
     let limits: TimeLimits
     let locks = KeyedLocks<VolumeName>()
     private let poolLock = KeyedLocks<FilePath>()
+    /// So that nothing is given back from the trash while it is being deleted.
+    let trashLock = KeyedLocks<FilePath>()
     let logger: Logger
     let drivers: [any VolumeDriver]
     let seesHost: Bool
     private let state = Mutex(State())
+    /// Volumes that are being filled, by ID; the name of each is locked.
+    let drafts = Mutex<[String: Draft]>([:])
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     let removals: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
 

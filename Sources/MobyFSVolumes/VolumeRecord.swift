@@ -54,10 +54,10 @@ package struct VolumeRecord: Codable {
     ///
     /// - Parameters:
     ///   - bytes: What `record.json` holds.
-    ///   - name: The name of the directory that the record was found in.
+    ///   - name: The name of the directory that the record was found in; nil for the name that it says itself.
     /// - Returns: The volume.
     /// - Throws: ``Problem`` if the record is damaged or newer than this mobyfs.
-    package static func decode(_ bytes: [UInt8], name: VolumeName) throws(Problem) -> Volume {
+    package static func decode(_ bytes: [UInt8], name: VolumeName? = nil) throws(Problem) -> Volume {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         let data = Data(bytes)
@@ -66,7 +66,8 @@ package struct VolumeRecord: Codable {
             guard header.version <= currentVersion else { throw Problem.newer(version: header.version) }
             let record = try decoder.decode(VolumeRecord.self, from: data)
             var volume = Volume(
-                name: name, driver: record.driver, options: VolumeOptions(checked: record.options),
+                name: try name ?? VolumeName(record.name), driver: record.driver,
+                options: VolumeOptions(checked: record.options),
                 createdAt: record.createdAt, state: record.state ?? [:])
             volume.plugin = record.plugin
             volume.isAdopted = record.adopted ?? false

@@ -11,6 +11,7 @@ package import SystemPackage
 /// volumes/NAME/record.json   what was asked for
 /// volumes/NAME/secrets.json  the passwords among it, where there are any
 /// volumes/NAME/data/         the data of a directory volume
+/// volumes/NAME/snapshots/    see ``SnapshotStore``
 /// volumes/.new-*/            a volume that is being created
 /// trash/NAME.TIME/           a volume that was removed
 /// quarantine/NAME/           a volume whose record does not parse, with reason.txt
@@ -25,6 +26,8 @@ package struct VolumeStore: Sendable {
     }
 
     package let root: FilePath
+    /// Where volumes go that are removed.
+    package let trash: Trash
     private let logger: Logger
     /// Takes apart what only a driver can in a directory that is to be deleted.
     private let purge: @Sendable (FilePath) throws -> Void
@@ -33,6 +36,7 @@ package struct VolumeStore: Sendable {
         root: FilePath, logger: Logger, purge: @escaping @Sendable (FilePath) throws -> Void = { _ in }
     ) {
         self.root = root
+        trash = Trash(root: root.appending("trash"), logger: logger, purge: purge)
         self.logger = logger
         self.purge = purge
     }
@@ -43,7 +47,6 @@ package struct VolumeStore: Sendable {
     private static let secretsName = "secrets.json"
 
     var volumes: FilePath { root.appending("volumes") }
-    var trash: FilePath { root.appending("trash") }
     private var quarantine: FilePath { root.appending("quarantine") }
 
     /// A volume's own directory.
@@ -60,7 +63,7 @@ package struct VolumeStore: Sendable {
     package func prepare() throws {
         try Directories.create(root, mode: 0o711)
         try Directories.create(volumes, mode: 0o711)
-        try Directories.create(trash, mode: 0o700)
+        try trash.prepare()
         try Directories.create(quarantine, mode: 0o700)
     }
 
@@ -208,71 +211,26 @@ package struct VolumeStore: Sendable {
 
     /// Replaces a volume's record.
     func save(_ volume: Volume) throws {
-        try DurableFile.write(
-            VolumeRecord.encode(volume), to: directory(of: volume.name).appending("record.json"))
+        try save(record: volume, in: directory(of: volume.name))
+    }
+
+    /// Writes a volume's record into a directory that has, or had, its data.
+    func save(record volume: Volume, in directory: FilePath) throws {
+        try DurableFile.write(VolumeRecord.encode(volume), to: directory.appending("record.json"))
+    }
+
+    /// Gives a volume's directory the name of the volume, and makes its record say so too.
+    ///
+    /// After a crash in between, it is the directory that counts.
+    func rename(_ old: VolumeName, to volume: Volume) throws {
+        try DurableFile.rename(directory(of: old), to: directory(of: volume.name))
+        try save(volume)
     }
 
     /// Throws if volumes can be moved nowhere: on a file system that is mounted read-only, for example.
     func requireWritable() throws {
-        try Directories.create(trash, mode: 0o700)
-        for folder in [volumes, trash] { try Directories.requireWritable(folder) }
-    }
-
-    /// Takes a volume out of the pool in one step.
-    ///
-    /// - Returns: Where it is now.
-    func moveToTrash(_ name: VolumeName, at time: Date = .now) throws -> FilePath {
-        try Directories.create(trash, mode: 0o700)
-        let stamp = time.formatted(.iso8601.dateSeparator(.omitted).timeSeparator(.omitted))
-        let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
-        let place = trash.appending(name.fileName(suffix: ".\(stamp)-\(unique)"))
-        try DurableFile.rename(directory(of: name), to: place)
-        return place
-    }
-
-    /// Deletes what is in the trash and not wanted to stay there.
-    ///
-    /// The record goes last, so that a crash on the way leaves its wish to be deleted. What has no readable
-    /// record stays: nobody has said that it may go.
-    func emptyTrash() {
-        for entry in existingEntries(of: trash) {
-            let place = trash.appending(entry)
-            do {
-                guard Directories.isRealDirectory(place) else { continue }
-                guard isMeantToGo(place) else { continue }
-                try purge(place)
-                for child in try Directories.entries(of: place) where child != "record.json" {
-                    try remove(place.appending(child))
-                }
-                try TreeRemover.remove(place)
-            } catch {
-                logger.warning(
-                    "a removed volume cannot be deleted and stays in the trash for now",
-                    metadata: ["file.path": "\(place)", "error": "\(error)"])
-            }
-        }
-    }
-
-    private func remove(_ path: FilePath) throws {
-        do {
-            try Files.unlink(path)
-        } catch let error as SystemCallError where [.isDirectory, .notPermitted].contains(error.errno) {
-            try TreeRemover.remove(path)
-        }
-    }
-
-    private func isMeantToGo(_ place: FilePath) -> Bool {
-        do {
-            let anyName = try VolumeName("removed")
-            let bytes = try DurableFile.read(place.appending("record.json"))
-            return try VolumeRecord.decode(bytes, name: anyName).options.removalPolicy != .trash
-        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
-            // A purge that was cut off after its record: nothing is left in it. rmdir refuses anything else.
-            Directories.removeIfEmpty(place)
-            return false
-        } catch {
-            return false
-        }
+        try trash.prepare()
+        for folder in [volumes, trash.root] { try Directories.requireWritable(folder) }
     }
 }
 

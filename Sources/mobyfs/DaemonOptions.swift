@@ -17,23 +17,38 @@ struct DaemonOptions: ParsableArguments {
     @Option(help: "The daemon's runtime directory. (default: as configured)")
     var runtimeDir: String?
 
+    /// An answer, read and as it was.
+    struct Reply<Answer> {
+        let answer: Answer
+        /// The same for programs: with small keys, as all output of the command line has them.
+        let json: JSONValue
+
+        /// What one key of it holds, for programs.
+        func text(of key: String) -> String { TerminalText.json((json[key] ?? .null).encoded) }
+    }
+
     /// Calls the daemon once.
     ///
-    /// - Returns: The body of its answer, which is JSON and no error.
     /// - Throws: ``CommandFailure`` with status 1 and the daemon's words if it refuses, 2 if it cannot be asked.
-    func call(_ method: ControlMethod, _ request: JSONValue) async throws -> [UInt8] {
+    func call<Call: ControlCall>(_ call: Call) async throws -> Reply<Call.Answer> {
         let socket = try socket()
         try requireAccess(to: socket)
         var configuration = PluginClient.Configuration()
         // Whoever waits here wants to know now; nothing starts the daemon meanwhile.
         configuration.retries = .none
         let client = PluginClient(PluginEndpoint(PluginAddress(socket: socket.string)), configuration: configuration)
+        let body: [UInt8]
         do {
-            let reply = try await client.call(method.path, body: request.encoded)
-            _ = try client.value(of: reply, method.path)
-            return reply.body
+            let reply = try await client.call(Call.path, body: try call.encoded)
+            _ = try client.value(of: reply, Call.path)
+            body = reply.body
         } catch let error as PluginClientError {
             throw failure(error, at: socket)
+        }
+        do {
+            return Reply(answer: try Call.answer(decoding: body), json: try JSONValue(parsing: body).withSmallKeys)
+        } catch {
+            throw CommandFailure("the daemon's answer cannot be read, is it of another version? \(error)", status: 2)
         }
     }
 
@@ -75,5 +90,18 @@ struct DaemonOptions: ParsableArguments {
         return CommandFailure(
             "the daemon is not running, or has another runtime directory: nobody listens at '\(socket)'; "
                 + "'\(start)' starts it", status: 2)
+    }
+}
+
+extension JSONValue {
+    /// With the keys of objects in the spelling that the command line has: `isDefault` rather than `IsDefault`.
+    fileprivate var withSmallKeys: JSONValue {
+        switch self {
+        case .object(let members):
+            .object(
+                Dictionary(members.map { ($0.prefix(1).lowercased() + $0.dropFirst(), $1.withSmallKeys) }) { $1 })
+        case .array(let elements): .array(elements.map(\.withSmallKeys))
+        default: self
+        }
     }
 }

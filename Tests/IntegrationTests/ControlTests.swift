@@ -9,23 +9,10 @@ import Testing
 
 /// The control socket of the built daemon, and the commands that call it.
 @Suite(.timeLimit(.minutes(2))) struct ControlTests {
-    /// What a command printed, its two outputs apart.
-    private struct Outcome {
-        let status: Int32
-        let output: String
-        let complaints: String
-    }
-
-    private func mobyfs(_ arguments: String..., in root: FilePath, isRoot: Bool = true) async throws -> Outcome {
-        let program = [RunningDaemon.binary.string] + arguments
-        let command =
-            (isRoot ? [] : Self.asNobody) + program + ["--config", "/dev/null", "--runtime-dir", "\(root)/run"]
-        let result = try await run(
-            command[0].hasPrefix("/") ? .path(FilePath(command[0])) : .name(command[0]),
-            arguments: Arguments(Array(command.dropFirst())), workingDirectory: "/", output: .string(limit: 1 << 20),
-            error: .string(limit: 1 << 20))
-        guard case .exited(let status) = result.terminationStatus else { throw CancellationError() }
-        return Outcome(status: status, output: result.standardOutput, complaints: result.standardError)
+    private func mobyfs(_ arguments: String..., in root: FilePath, isRoot: Bool = true) async throws -> CommandOutcome {
+        try await CommandOutcome(
+            of: arguments + ["--config", "/dev/null", "--runtime-dir", "\(root)/run"],
+            throughProgram: isRoot ? [] : Self.asNobody)
     }
 
     @Test func showsTheDriversOfTheDaemon() async throws {

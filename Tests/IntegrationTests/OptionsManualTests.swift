@@ -48,7 +48,7 @@ import Testing
                 let answer = try await Wire(daemon.runtime.appending("control.sock"))
                     .exchange(Wire.post("/Control.ListDrivers", "{}"))
                 let body = answer.firstRange(of: "\r\n\r\n").map { answer[$0.upperBound...] } ?? ""
-                return try DriverList(decoding: Array(body.utf8)).drivers
+                return try ListDrivers.answer(decoding: Array(body.utf8)).drivers
             }
         }
     }

@@ -53,7 +53,8 @@ import Testing
     @Test(arguments: [
         ("ResizeVolume", "", "is no JSON"), ("ResizeVolume", "[]", "is no JSON object"),
         ("ResizeVolume", #"{"Name":"data"}"#, "'Size' is missing"),
-        ("ResizeVolume", #"{"Name":"data","Size":10}"#, "'Size' is missing"),
+        ("ResizeVolume", #"{"Name":"data","Size":10}"#, "'Size': "),
+        ("CreateVolume", #"{"Name":"data","Options":{"size":10}}"#, "'Options.size': "),
         ("ResizeVolume", #"{"Name":"data","Size":"1G","DryRun":"yes"}"#, "unknown key 'DryRun'"),
         ("ListDrivers", #"{"Nmae":"x"}"#, "unknown key 'Nmae'"),
     ])
@@ -75,7 +76,7 @@ import Testing
         let elastic = RecordingDriver(info: info, lacking: ["the program stretcher is missing: apt install stretcher"])
         let boundless = RecordingDriver(sizeSupport: .unsupported("it knows no bounds"))
         let answer = try await answer("ListDrivers", "{}", drivers: [elastic, boundless])
-        let list = try DriverList(decoding: answer.body.encoded)
+        let list = try ListDrivers.answer(decoding: answer.body.encoded)
         #expect(list.drivers.map(\.name) == ["elastic", "recording"])
         let told = try #require(list.drivers.first)
         #expect(told.isDefault && told.isLasting)

@@ -26,6 +26,10 @@ int mobyfs_btrfs_subvolume(int fd, struct mobyfs_btrfs_subvolume *subvolume);
 /// Creates an empty subvolume in the directory `fd`.
 int mobyfs_btrfs_create_subvolume(int fd, const char *name);
 
+/// BTRFS_IOC_SNAP_CREATE_V2: makes `name` in the directory `fd` a snapshot of the subvolume `source`.
+/// Returns 0, or an error number.
+int mobyfs_btrfs_create_snapshot(int fd, const char *name, int source, int is_read_only);
+
 /// Deletes a subvolume without subvolumes in it from the directory `fd`, whatever else is in it.
 int mobyfs_btrfs_delete_subvolume(int fd, const char *name);
 

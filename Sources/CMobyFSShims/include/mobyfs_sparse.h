@@ -14,6 +14,9 @@ int mobyfs_next_data(int fd, int64_t offset, int64_t *start, int64_t *end);
 /// copy_file_range(2) to the same place of another file. Returns how many bytes, or a negative error number.
 int64_t mobyfs_copy_range(int fd, int source, int64_t offset, int64_t length);
 
+/// FICLONE: makes the file `fd` share all blocks of another, as of one moment. Returns 0, or an error number.
+int mobyfs_share_blocks(int fd, int source);
+
 /// FS_NOCOW_FL: lets writes to the empty file `fd` go where its blocks are, on file systems that else write
 /// somewhere else each time. Returns 0, or an error number.
 int mobyfs_write_in_place(int fd);

@@ -152,6 +152,15 @@ package struct BtrfsDriver: VolumeDriver {
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
 
+    package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
+        guard let size = volume.options.size else { return nil }
+        let data = try BtrfsDirectory(mountpoint(of: volume, in: context))
+        guard let subvolume = try data.subvolume(), let used = try data.usage(of: .volume(subvolume.id)) else {
+            return nil
+        }
+        return VolumeUsage(usedBytes: used, freeBytes: size.bytes - min(size.bytes, used), source: .group)
+    }
+
     package func purge(_ directory: FilePath) throws {
         try BtrfsSubvolumeRemover.remove(below: directory, until: .now + Self.patience)
     }
@@ -184,4 +193,25 @@ extension BtrfsDriver: ResizableDriver {
             }
         }
     }
+}
+
+extension BtrfsDriver: SnapshotDriver {
+    package var contentName: String { Self.name }
+
+    /// A snapshot of the kernel's.
+    package func copyContent(
+        of volume: Volume, from source: FilePath, to copy: FilePath, for purpose: CopyPurpose, isInUse: Bool,
+        in context: DriverContext
+    ) async throws {
+        guard let name = copy.lastComponent?.string else { return }
+        try await BlockingWork.run {
+            let folder = try BtrfsDirectory(copy.removingLastComponent())
+            try folder.createSnapshot(
+                named: name, of: BtrfsDirectory(source), isReadOnly: purpose == .snapshot)
+            try folder.commit()
+        }
+    }
+
+    /// Which subvolume it is, is found out anew.
+    package func stateOfCopy(of volume: Volume) -> [String: String] { [:] }
 }

@@ -176,6 +176,10 @@ package struct DirectoryDriver: VolumeDriver {
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
 
+    package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
+        try DirectoryQuota(volume, at: mountpoint(of: volume, in: context), in: context).usage()
+    }
+
     private static let realPathKey = "realpath"
 
     /// What a record keeps of a directory outside the pool.

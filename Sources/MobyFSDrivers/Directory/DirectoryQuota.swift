@@ -54,6 +54,18 @@ struct DirectoryQuota {
         return try ProjectQuota(of: path)
     }
 
+    // MARK: - Usage
+
+    /// What the kernel has counted; nil where it counts nothing for the volume.
+    func usage() throws -> VolumeUsage? {
+        guard let number, let size = volume.options.size else { return nil }
+        let usage = try open("volume '\(volume.name)' cannot be asked how full it is").usage(of: number)
+        return VolumeUsage(
+            usedBytes: usage.usedBytes, freeBytes: size.bytes - min(size.bytes, usage.usedBytes),
+            // Its root counts too.
+            usedInodes: usage.usedInodes - min(1, usage.usedInodes), source: .quota)
+    }
+
     // MARK: - Create
 
     /// Holds a new volume to its size, if it has one.

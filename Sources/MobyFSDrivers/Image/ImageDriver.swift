@@ -98,6 +98,12 @@ package struct ImageDriver: ResizableDriver {
         try await BlockingWork.run { try volume.unmount() }
     }
 
+    package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
+        let volume = ImageVolume(volume, context)
+        guard try volume.mountedDevice() == nil else { return nil }
+        return VolumeUsage(usedBytes: try volume.image.allocatedBytes, source: .image)
+    }
+
     package func resize(
         _ volume: Volume, to size: ByteSize, in context: DriverContext
     ) async throws -> [String: String] {

@@ -56,6 +56,9 @@ enum ImageFileSystem: String, CaseIterable, Sendable {
     /// The program that checks an ext4 file system.
     static let checker = HelperProgram("e2fsck", package: ImageFileSystem.ext4.package)
 
+    /// The program that gives a btrfs file system another identity.
+    static let identifier = HelperProgram("btrfstune", package: ImageFileSystem.btrfs.package)
+
     /// What ``maker`` is told.
     ///
     /// A new file reads as zeros, so nothing needs to be zeroed. What has all its blocks must not lose any: no

@@ -10,6 +10,7 @@ import SystemPackage
 struct ImageVolume: Sendable {
     /// What is handed out, in the image's file system: its root has `lost+found`, and would not be empty.
     static let dataName = "data"
+    static let imageName = "image"
 
     let volume: Volume
     let fileSystem: ImageFileSystem
@@ -28,7 +29,7 @@ struct ImageVolume: Sendable {
         self.volume = volume
         fileSystem = ImageFileSystem(volume.options)
         isSparse = volume.options["sparse"] != "false"
-        image = SparseFile(context.root.appending("image"))
+        image = SparseFile(context.root.appending(Self.imageName))
         mountpoint = Mountpoint(context.mounts)
         marker = context.root.appending("resizing")
         draft = SparseFile(context.root.appending("image.new"))
@@ -115,6 +116,17 @@ extension ImageVolume {
             removeMountpoint()
             throw error
         }
+    }
+
+    /// Throws while a change of the size is half done; the next Mount ends it.
+    ///
+    /// Blocks.
+    func requireSettled() throws {
+        guard marker.isThere else { return }
+        throw VolumeError(
+            .unavailable,
+            "volume '\(name)' is between two sizes after a resize that was cut off: start a container that uses it, and try "
+                + "again")
     }
 
     /// Sees to it that writing to an image that has all its blocks needs no space of the pool.

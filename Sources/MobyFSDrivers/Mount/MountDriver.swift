@@ -168,4 +168,8 @@ package struct MountDriver: VolumeDriver {
     }
 
     package func remove(_ volume: Volume, in context: DriverContext) async throws {}
+
+    package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? {
+        volume.options["create"] == "true" ? "with create=true its data is in a folder of its name" : nil
+    }
 }

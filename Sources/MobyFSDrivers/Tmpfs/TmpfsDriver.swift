@@ -159,6 +159,17 @@ package struct TmpfsDriver: VolumeDriver {
         return list.map { ($0.key, $0.value) }
     }
 
+    package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
+        guard try Mounts.entry(at: context.mounts) == nil else { return nil }
+        return VolumeUsage(usedBytes: 0, freeBytes: volume.options.size?.bytes, usedInodes: 0, source: .fileSystem)
+    }
+
+    package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? {
+        // Unmounted, it would be lost; where nothing can be said, that is assumed.
+        let isMounted = (try? Mounts.entry(at: context.mounts) != nil) ?? true
+        return isMounted ? "its data is in memory, under its name" : nil
+    }
+
     /// Does nothing: what is in memory would be lost.
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
 

@@ -17,7 +17,7 @@ package struct DriverCheck: Sendable {
     }
 
     /// The whole suite.
-    package static let all = lifecycle + mounting + seeding + concurrency + crashes + names + sizes
+    package static let all = lifecycle + mounting + seeding + concurrency + crashes + names + sizes + snapshots
 
     /// Runs the check on storage of its own, and sees that nothing is left of it.
     package func callAsFunction(_ fixture: DriverFixture) async throws {

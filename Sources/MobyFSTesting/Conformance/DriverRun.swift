@@ -56,6 +56,13 @@ final class DriverRun: Sendable {
         try await volumes.create(name, options: options)
     }
 
+    /// Whether volumes of the driver can have snapshots.
+    var isSnapshotDriver: Bool {
+        get throws {
+            try #require(ground.makeDrivers(pool).first { $0.info.name == fixture.driver }) is any SnapshotDriver
+        }
+    }
+
     /// Gets as far with a Create as a daemon that is killed before the end.
     func createHalf(_ name: String) async throws {
         let options = try await ground.options(name)

@@ -63,12 +63,15 @@ package struct ByteSize: Hashable, Sendable, Comparable {
 
 extension ByteSize: CustomStringConvertible {
     /// For people: `10 GiB (10737418240 bytes)`, `1.4 KiB (1500 bytes)`, `10 bytes`.
-    package var description: String {
+    package var description: String { bytes < 1024 ? rounded : "\(rounded) (\(bytes) bytes)" }
+
+    /// For tables: `10 GiB`, `1.4 KiB`, `10 bytes`.
+    package var rounded: String {
         var (rough, unit) = (Double(bytes), 0)
         while rough >= 1024, unit + 1 < Self.units.count { (rough, unit) = (rough / 1024, unit + 1) }
         guard unit > 0 else { return "\(bytes) bytes" }
         let tenths = UInt64((rough * 10).rounded())
         let text = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
-        return "\(text) \(Self.units[unit]) (\(bytes) bytes)"
+        return "\(text) \(Self.units[unit])"
     }
 }

@@ -38,8 +38,17 @@ package struct OptionInfo: Hashable, Sendable {
             "on-remove", .oneOf(RemovalPolicy.allCases.map(\.rawValue)),
             "what becomes of the data when the volume is removed",
             default: "delete"),
+        OptionInfo(
+            "trash-retention", .duration, "how long the data stays in the trash with on-remove=trash",
+            default: "until the trash is emptied"),
         OptionInfo("protected", .flag, "whether Remove is refused", default: "false"),
-        OptionInfo("from", .text, "another volume, whose data the new one begins with a copy of"),
+        OptionInfo(
+            "snapshot-schedule", .oneOf(SnapshotSchedule.allCases.map(\.rawValue)),
+            "how often a snapshot is made by itself", default: "never"),
+        OptionInfo(
+            "snapshot-keep", .number(1...1000), "how many of the snapshots that are made by themselves are kept",
+            default: "\(SnapshotSchedule.defaultCount)"),
+        OptionInfo("from", .text, "another volume, or VOLUME@SNAPSHOT, whose data the new one begins with a copy of"),
     ]
 }
 
@@ -51,6 +60,22 @@ package enum RemovalPolicy: String, Sendable, CaseIterable {
     case trash
     /// Left where it is, for a later volume of the same name.
     case keep
+}
+
+/// How often a snapshot of a volume is made by itself.
+package enum SnapshotSchedule: String, Sendable, CaseIterable {
+    case hourly, daily, weekly, monthly
+
+    static let defaultCount = 7
+
+    var seconds: Double {
+        switch self {
+        case .hourly: 3600
+        case .daily: 86400
+        case .weekly: 7 * 86400
+        case .monthly: 30 * 86400
+        }
+    }
 }
 
 /// What a driver is, as data.

@@ -22,6 +22,8 @@ package enum OptionValue: Hashable, Sendable {
     case size(minimumBytes: UInt64)
     /// A number in a range.
     case number(ClosedRange<Int>)
+    /// A time from a minute on.
+    case duration
     /// One of these words, in small letters or capitals.
     case oneOf([String])
     /// A ``MountOptionList``.
@@ -44,6 +46,7 @@ package enum OptionValue: Hashable, Sendable {
         case .size(let minimum):
             "a size of at least \(ByteSize(bytes: minimum)), such as 512M or 10GiB (1024 each) or 10GB (1000 each)"
         case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+        case .duration: "a time of at least 1m, such as 12h, 30d or 4w"
         case .oneOf(let words):
             words.count < 2
                 ? words.joined() : words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
@@ -68,6 +71,7 @@ package enum OptionValue: Hashable, Sendable {
             case .path: Self.isPath(text) ? text : nil
             case .size(let minimum): try Self.size(text, minimum: ByteSize(bytes: minimum))
             case .number(let range): Int(text).flatMap { range.contains($0) ? "\($0)" : nil }
+            case .duration: Self.duration(text)
             case .oneOf(let words): words.first { $0.lowercased() == text.lowercased() }
             case .mountOptions: try Self.mountOptions(text)
             }
@@ -89,6 +93,26 @@ package enum OptionValue: Hashable, Sendable {
         else { return nil }
         let digits = String(mode, radix: 8)
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+
+    private static let units: [(letter: Character, seconds: Int)] = [
+        ("w", 604_800), ("d", 86400), ("h", 3600), ("m", 60),
+    ]
+
+    /// The seconds in `30d`; nil if that is no time.
+    package static func seconds(in text: String) -> Int? {
+        guard let letter = text.last, let unit = units.first(where: { $0.letter == letter }),
+            let count = Int(text.dropLast()), count > 0
+        else { return nil }
+        // As long as an operating system lasts.
+        let (seconds, isTooMuch) = count.multipliedReportingOverflow(by: unit.seconds)
+        return isTooMuch || seconds > 100 * 366 * 86400 ? nil : seconds
+    }
+
+    /// The same time in the largest unit that it is a whole number of.
+    private static func duration(_ text: String) -> String? {
+        guard let seconds = seconds(in: text.lowercased()) else { return nil }
+        return units.first { seconds % $0.seconds == 0 }.map { "\(seconds / $0.seconds)\($0.letter)" }
     }
 
     private static func isPath(_ text: String) -> Bool {

@@ -24,10 +24,23 @@ package struct VolumeOptions: Hashable, Sendable {
     /// What was asked for; nil leaves it to the driver.
     package var removalPolicy: RemovalPolicy? { values["on-remove"].flatMap { RemovalPolicy(rawValue: $0) } }
 
+    /// How long the data stays in the trash; nil for as long as nobody empties that.
+    var trashRetention: Duration? {
+        values["trash-retention"].flatMap { OptionValue.seconds(in: $0) }.map { .seconds($0) }
+    }
+
+    /// The seconds between two snapshots that are made by themselves; nil if none are.
+    var snapshotPeriod: Double? { values["snapshot-schedule"].flatMap { SnapshotSchedule(rawValue: $0)?.seconds } }
+    /// How many of these are kept.
+    var snapshotCount: Int { values["snapshot-keep"].flatMap { Int($0) } ?? SnapshotSchedule.defaultCount }
+
     /// The same with another size.
-    func with(size: ByteSize) -> VolumeOptions {
+    func with(size: ByteSize) -> VolumeOptions { with("size", size.normal) }
+
+    /// The same with another value of one option, in its one spelling; nil for none.
+    func with(_ name: String, _ value: String?) -> VolumeOptions {
         var options = self
-        options.values["size"] = size.normal
+        options.values[name] = value
         return options
     }
 

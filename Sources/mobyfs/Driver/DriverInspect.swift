@@ -24,12 +24,13 @@ extension DriverCommand {
 
         func run() async throws {
             try await reportingFailure {
-                let (drivers, json) = try await DriverCommand.drivers(daemon)
+                let reply = try await daemon.call(ListDrivers())
+                let drivers = reply.answer.drivers
                 guard let index = drivers.firstIndex(where: { $0.name == name }) else {
                     throw CommandFailure(Suggestion.complaint("driver", name, known: drivers.map(\.name)))
                 }
                 if format == .json {
-                    print(TerminalText.json(json[index].withSmallKeys.encoded))
+                    print(TerminalText.json((reply.json["drivers"]?.array?[index] ?? .null).encoded))
                 } else {
                     for line in Self.lines(drivers[index]) { print(TerminalText.line(line)) }
                 }

@@ -20,11 +20,12 @@ extension DriverCommand {
 
         func run() async throws {
             try await reportingFailure {
-                let (drivers, json) = try await DriverCommand.drivers(daemon)
+                let reply = try await daemon.call(ListDrivers())
+                let drivers = reply.answer.drivers
                 if quiet {
                     for driver in drivers { print(TerminalText.line(driver.name)) }
                 } else if format == .json {
-                    print(TerminalText.json(JSONValue.array(json).withSmallKeys.encoded))
+                    print(reply.text(of: "drivers"))
                 } else {
                     let header = ["NAME", "CHOSEN BY", "SIZE=", "STATE", "STORAGE"]
                     for line in TerminalText.table([header] + drivers.map(Self.row)) { print(line) }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import DockerPlugin
 import MobyFSDaemon
 import MobyFSVolumes
 
@@ -17,7 +16,7 @@ extension VolumeCommand {
                 asked.
                 """)
 
-        @Argument(help: "The volume.")
+        @Argument(help: "The volume.", completion: .volumeNames)
         var name: String
 
         @Argument(help: "Its size from now on: 512M or 10GiB (1024 each), 10GB (1000 each), or a number of bytes.")
@@ -27,12 +26,9 @@ extension VolumeCommand {
 
         func run() async throws {
             try await reportingFailure {
-                let answer = try JSONValue(
-                    parsing: try await daemon.call(.resizeVolume, ["Name": .string(name), "Size": .string(size)]))
-                guard let size = answer["Size"]?.string.flatMap({ ByteSize($0) }) else {
-                    throw CommandFailure("the daemon answered without a size: is it of another version?", status: 2)
-                }
-                print(TerminalText.line("\(name): \(size)"))
+                let size = try await daemon.call(ResizeVolume(name: name, size: size)).answer.size
+                let shown = ByteSize(size)?.description ?? size
+                print(TerminalText.line("\(name): \(shown)"))
             }
         }
     }

@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import MobyFSVolumes
 
-/// A call of the command line to the daemon.
-package enum ControlMethod: String, CaseIterable, Sendable {
-    /// `Name` and `Size`: how much a volume can hold from now on; answered with the `Size` that was understood.
-    case resizeVolume = "ResizeVolume"
-    /// Answered with ``DriverList``.
-    case listDrivers = "ListDrivers"
+/// Asks for the drivers, in the order in which they are tried.
+package struct ListDrivers: ControlCall {
+    package typealias Answer = DriverList
 
-    static let subsystem = "Control"
-
-    /// As it is called: `Control.ResizeVolume`.
-    package var path: String { "\(Self.subsystem).\(rawValue)" }
-
-    /// What a request has; each is a text.
-    var keys: [String] {
-        switch self {
-        case .resizeVolume: ["Name", "Size"]
-        case .listDrivers: []
-        }
-    }
+    package init() {}
 }
 
 /// What the control socket tells of a driver: the same table that checks the options of volumes, and this host.
@@ -42,13 +27,10 @@ package struct DriverDescription: Codable, Hashable, Sendable {
         package let isCommon: Bool
 
         private enum CodingKeys: String, CodingKey {
-            case name = "Name"
-            case syntax = "Syntax"
-            case help = "Help"
-            case defaultValue = "Default"
-            case aliases = "Aliases"
-            case isSecret = "Secret"
-            case isCommon = "Common"
+            case name, syntax, help, aliases
+            case defaultValue = "default"
+            case isSecret = "secret"
+            case isCommon = "common"
         }
     }
 
@@ -67,14 +49,10 @@ package struct DriverDescription: Codable, Hashable, Sendable {
     package let unlimitedReason: String?
 
     private enum CodingKeys: String, CodingKey {
-        case name = "Name"
-        case summary = "Summary"
-        case isDefault = "Default"
-        case selectors = "Selectors"
-        case isLasting = "Lasting"
-        case options = "Options"
-        case lacks = "Lacks"
-        case unlimitedReason = "Unlimited"
+        case name, summary, selectors, options, lacks
+        case isDefault = "default"
+        case isLasting = "lasting"
+        case unlimitedReason = "unlimited"
     }
 
     init(_ facts: DriverFacts) {
@@ -93,24 +71,11 @@ package struct DriverDescription: Codable, Hashable, Sendable {
     }
 }
 
-/// The answer to `ListDrivers`.
+/// The answer to ``ListDrivers``.
 package struct DriverList: Codable, Sendable {
     package let drivers: [DriverDescription]
 
-    private enum CodingKeys: String, CodingKey { case drivers = "Drivers" }
-
     init(_ facts: [DriverFacts]) {
         drivers = facts.map(DriverDescription.init)
-    }
-
-    /// Reads an answer.
-    package init(decoding body: [UInt8]) throws {
-        self = try JSONDecoder().decode(Self.self, from: Data(body))
-    }
-
-    func encoded() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self))
     }
 }

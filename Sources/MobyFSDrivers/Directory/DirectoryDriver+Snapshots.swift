@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSHost
+package import MobyFSVolumes
+package import SystemPackage
+
+extension DirectoryDriver: SnapshotDriver {
+    private static let copier = HelperProgram("cp", package: "coreutils")
+
+    package var contentName: String { "data" }
+
+    /// A copy of each file; where the file system can, they share blocks.
+    package func copyContent(
+        of volume: Volume, from source: FilePath, to copy: FilePath, for purpose: CopyPurpose, isInUse: Bool,
+        in context: DriverContext
+    ) async throws {
+        guard !isInUse else {
+            throw VolumeError(
+                .inUse,
+                "volume '\(volume.name)' is in use, and its files would be copied one by one, each as of another moment: "
+                    + "stop the containers that use it first")
+        }
+        try await Self.copier.run(
+            [
+                "--archive", "--reflink=auto", "--one-file-system", "--no-target-directory", "--", source.string,
+                copy.string,
+            ],
+            until: context.deadline)
+        try await BlockingWork.run { try Directories.syncFileSystem(of: copy) }
+    }
+
+    /// The project that limits it is the volume's alone.
+    package func stateOfCopy(of volume: Volume) -> [String: String] { [:] }
+}

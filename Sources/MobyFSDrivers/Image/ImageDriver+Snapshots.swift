@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSHost
+package import MobyFSVolumes
+package import SystemPackage
+
+extension ImageDriver: SnapshotDriver {
+    package var contentName: String { ImageVolume.imageName }
+
+    /// A copy of the image.
+    ///
+    /// Where the pool can share blocks it is made in a moment, and is what a power cut would leave.
+    package func copyContent(
+        of volume: Volume, from source: FilePath, to copy: FilePath, for purpose: CopyPurpose, isInUse: Bool,
+        in context: DriverContext
+    ) async throws {
+        let image = ImageVolume(volume, context)
+        try await BlockingWork.run {
+            let isLive = source == image.image.path
+            if isLive { try image.requireSettled() }
+            let isMounted = try isLive && image.mountedDevice() != nil
+            if isMounted { try Directories.syncFileSystem(of: image.mountpoint.path) }
+            let (from, to) = (SparseFile(source), SparseFile(copy))
+            // Sharing would take from one that has all its blocks what was promised to it.
+            if image.isSparse, try to.share(from) { return try to.sync() }
+            guard !isMounted else {
+                throw VolumeError(
+                    .inUse,
+                    "volume '\(volume.name)' is in use, and "
+                        + (image.isSparse
+                            ? "the file system of the pool cannot copy its image in a moment, as xfs and btrfs can"
+                            : "with sparse=false its image is copied bit by bit")
+                        + ": stop the containers that use it first")
+            }
+            try to.copy(from, isInPlace: !image.isSparse, until: context.deadline)
+            if !image.isSparse { try to.fillHoles() }
+            try to.sync()
+        }
+        // The kernel mounts no two file systems of btrfs with one identity at the same time.
+        if purpose == .clone, image.fileSystem == .btrfs {
+            try await ImageFileSystem.identifier.run(["-m", copy.string], until: context.deadline)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+import Logging
+import MobyFSHost
+import SystemPackage
+
+/// What a volume held at one moment.
+package struct Snapshot: Hashable, Sendable {
+    package let name: VolumeName
+    package let createdAt: Date
+    /// Whether the schedule has made it, and may take it away.
+    package let isScheduled: Bool
+    /// The volume as it was then.
+    package let volume: Volume
+}
+
+/// The snapshots of one volume, which go with it wherever it goes.
+///
+/// ```
+/// volumes/NAME/snapshots/SNAPSHOT/snapshot.json   when it was made, and the volume's record of then
+/// volumes/NAME/snapshots/SNAPSHOT/CONTENT         what the volume's data is in, such as image
+/// volumes/NAME/snapshots/.new-*/                  a snapshot that is being made or deleted
+/// ```
+/// All calls block.
+struct SnapshotStore: Sendable {
+    private static let stagingPrefix = ".new-"
+
+    let root: FilePath
+    private let discard: @Sendable (FilePath) -> Void
+
+    /// - Parameters:
+    ///   - volume: The volume's own directory.
+    ///   - discard: Deletes a directory with whatever drivers have put there; what cannot be deleted stays.
+    init(in volume: FilePath, discard: @escaping @Sendable (FilePath) -> Void) {
+        root = volume.appending("snapshots")
+        self.discard = discard
+    }
+
+    /// A snapshot as it is written to `snapshot.json`.
+    private struct Record: Codable {
+        var createdAt: Date
+        var isScheduled: Bool?
+    }
+
+    func directory(of name: VolumeName) -> FilePath { root.appending(name.description) }
+
+    /// All of them, the oldest first; what does not parse is none.
+    func all() throws -> [Snapshot] {
+        guard Directories.isRealDirectory(root) else { return [] }
+        return try Directories.entries(of: root).compactMap { entry in
+            // Half of one, or somebody else's.
+            (try? VolumeName(entry)).flatMap { try? snapshot($0) }
+        }.sorted { ($0.createdAt, $0.name) < ($1.createdAt, $1.name) }
+    }
+
+    /// One of them.
+    ///
+    /// - Throws: ``SystemCallError`` with `noSuchFileOrDirectory` if there is none of the name.
+    func snapshot(_ name: VolumeName) throws -> Snapshot {
+        let folder = directory(of: name)
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        let record = try decoder.decode(
+            Record.self, from: Data(DurableFile.read(folder.appending("snapshot.json"))))
+        return Snapshot(
+            name: name, createdAt: record.createdAt, isScheduled: record.isScheduled ?? false,
+            volume: try VolumeRecord.decode(DurableFile.read(folder.appending("record.json"))))
+    }
+
+    /// Makes a directory for a snapshot to be made in; what earlier attempts have left goes.
+    func stage() throws -> FilePath {
+        try Directories.create(root, mode: 0o700)
+        for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
+            discard(root.appending(entry))
+        }
+        let path = root.appending("\(Self.stagingPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+        try Directories.create(path, mode: 0o700, isDurable: false)
+        return path
+    }
+
+    /// Makes a staged directory a snapshot: after this it survives a power cut.
+    func commit(_ staging: FilePath, as snapshot: Snapshot) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        encoder.dateEncodingStrategy = .iso8601
+        let record = Record(createdAt: snapshot.createdAt, isScheduled: snapshot.isScheduled ? true : nil)
+        try DurableFile.write(VolumeRecord.encode(snapshot.volume), to: staging.appending("record.json"))
+        try DurableFile.write(encoder.encode(record), to: staging.appending("snapshot.json"))
+        try DurableFile.rename(staging, to: directory(of: snapshot.name))
+    }
+
+    /// Deletes what was staged.
+    func takeBack(_ staging: FilePath) { discard(staging) }
+
+    /// Deletes a snapshot.
+    func remove(_ name: VolumeName) throws {
+        let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let place = root.appending("\(Self.stagingPrefix)\(unique)")
+        try DurableFile.rename(directory(of: name), to: place)
+        discard(place)
+        // With the last one goes the folder.
+        Directories.removeIfEmpty(root)
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+
+extension VolumeManager {
+    /// Gives a volume that nobody holds another name.
+    ///
+    /// - Throws: ``VolumeError``; the volume has the name it had.
+    package func rename(_ old: String, to new: String) async throws {
+        let old = try describe(old).name
+        let new = try VolumeName(new)
+        guard old != new else { return }
+        // Always in the same order: two renames crosswise do not wait for each other.
+        let (first, second) = old < new ? (old, new) : (new, old)
+        try await work(on: first, within: limits.short) { deadline in
+            guard await self.locks.lock(second, until: deadline) else {
+                throw VolumeError(.unavailable, "volume '\(second)' is busy: try again")
+            }
+            defer { self.locks.unlock(second) }
+            try await self.rename(old, to: new, until: deadline)
+        }
+    }
+
+    private func rename(
+        _ old: VolumeName, to new: VolumeName, until deadline: ContinuousClock.Instant
+    ) async throws {
+        try await requirePool()
+        guard let entry = entry(old), let volume = entry.volume, volume.removedAt == nil else {
+            throw VolumeError(.notFound, "no such volume: '\(old)'")
+        }
+        if let trouble = entry.trouble { throw Self.troubled(old, trouble) }
+        if let other = self.entry(new) {
+            throw VolumeError(
+                .alreadyExists,
+                other.volume?.removedAt == nil
+                    ? "there is a volume '\(new)' already: choose another name"
+                    : "the data of an earlier volume '\(new)' was kept in '\(store.directory(of: new))': choose another "
+                        + "name, or move that folder away")
+        }
+        try await refuseIfHeld(volume)
+        try await refuseIfMountedInside(volume)
+        let driver = try driver(named: volume.driver)
+        let context = context(volume, deadline: deadline)
+        if let obstacle = await BlockingWork.run({ driver.obstacleToRenaming(volume, in: context) }) {
+            throw VolumeError(.invalidArgument, "volume '\(old)' cannot be renamed: \(obstacle)")
+        }
+        try await driver.unmount(volume, in: context)
+        let renamed = volume.named(new)
+        do {
+            try await BlockingWork.run { [store, holderStore] in
+                try holderStore.save(VolumeHolders(), of: old)
+                try store.rename(old, to: renamed)
+            }
+        } catch {
+            throw VolumeError(.io, "volume '\(old)' cannot be renamed to '\(new)'", cause: error)
+        }
+        forget(old)
+        update(new) { $0 = Entry(volume: renamed) }
+        context.logger.info("volume renamed", metadata: ["volume.new_name": "\(new)"])
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+import Logging
+import MobyFSHost
+import SystemPackage
+
+extension VolumeManager {
+    /// Keeps what a volume holds now.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - snapshot: What the snapshot is to be called; nil for the time.
+    ///   - isScheduled: Whether it may be taken away when there are newer ones.
+    /// - Returns: What it is called.
+    /// - Throws: ``VolumeError``; there is no snapshot then.
+    package func snapshot(
+        _ name: String, as snapshot: String? = nil, isScheduled: Bool = false
+    ) async throws -> VolumeName {
+        let now = Date.now
+        let label = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
+        let name = try describe(name).name
+        return try await work(on: name, within: limits.long) { deadline in
+            let (volume, driver) = try self.snapshottable(name)
+            let context = self.context(volume, deadline: deadline)
+            let isInUse = try await self.isInUse(volume)
+            let snapshots = self.snapshots(in: volume)
+            guard !(await BlockingWork.run { Directories.isRealDirectory(snapshots.directory(of: label)) }) else {
+                throw VolumeError(
+                    .alreadyExists, "volume '\(name)' has a snapshot '\(label)' already: choose another name")
+            }
+            let staging = try await BlockingWork.run { try snapshots.stage() }
+            do {
+                try await driver.copyContent(
+                    of: volume, from: context.root.appending(driver.contentName),
+                    to: staging.appending(driver.contentName), for: .snapshot, isInUse: isInUse, in: context)
+                let made = Snapshot(name: label, createdAt: now, isScheduled: isScheduled, volume: volume)
+                try await BlockingWork.run { try snapshots.commit(staging, as: made) }
+            } catch {
+                await BlockingWork.run { snapshots.takeBack(staging) }
+                throw Self.failure("cannot make a snapshot of volume '\(name)'", error)
+            }
+            context.logger.info("snapshot made", metadata: ["snapshot.name": "\(label)"])
+            return label
+        }
+    }
+
+    /// The snapshots of a volume, the oldest first.
+    package func snapshots(of name: String) async throws -> [Snapshot] {
+        guard let volume = try describe(name).volume else { return [] }
+        let snapshots = snapshots(in: volume)
+        return try await BlockingWork.run { try snapshots.all() }
+    }
+
+    /// Deletes a snapshot.
+    package func removeSnapshot(_ snapshot: String, of name: String) async throws {
+        let label = try Self.snapshotName(snapshot)
+        let name = try describe(name).name
+        try await work(on: name, within: limits.long) { deadline in
+            let (volume, _) = try self.snapshottable(name)
+            let snapshots = self.snapshots(in: volume)
+            _ = try await self.existing(label, in: snapshots, of: volume)
+            try await BlockingWork.run { try snapshots.remove(label) }
+            self.context(volume).logger.info("snapshot removed", metadata: ["snapshot.name": "\(label)"])
+        }
+    }
+
+    /// Lets a volume that nobody holds hold again what it held when a snapshot was made.
+    ///
+    /// What it holds now is lost, unless another snapshot has it.
+    ///
+    /// - Throws: ``VolumeError``; the volume holds what it did.
+    package func restore(_ name: String, from snapshot: String) async throws {
+        let label = try Self.snapshotName(snapshot)
+        let name = try describe(name).name
+        try await work(on: name, within: limits.long) { deadline in
+            let (volume, driver) = try self.snapshottable(name)
+            try await self.refuseIfHeld(volume)
+            try await self.refuseIfMountedInside(volume)
+            let snapshots = self.snapshots(in: volume)
+            let source = try await self.existing(label, in: snapshots, of: volume)
+            let context = self.context(volume, deadline: deadline)
+            try await driver.unmount(volume, in: context)
+            let staging = try await BlockingWork.run { try snapshots.stage() }
+            do {
+                try await driver.copyContent(
+                    of: source.volume, from: snapshots.directory(of: label).appending(driver.contentName),
+                    to: staging.appending(driver.contentName), for: .restore, isInUse: false, in: context)
+                try await self.exchange(volume, with: staging, from: source, by: driver, in: context)
+            } catch {
+                await BlockingWork.run { snapshots.takeBack(staging) }
+                throw Self.failure("cannot restore volume '\(name)' from its snapshot '\(label)'", error)
+            }
+            context.logger.notice("volume restored from a snapshot", metadata: ["snapshot.name": "\(label)"])
+        }
+    }
+
+    /// Puts staged content into a volume's place, and what was there into the trash, to be deleted.
+    private func exchange(
+        _ volume: Volume, with staging: FilePath, from source: Snapshot, by driver: any SnapshotDriver,
+        in context: DriverContext
+    ) async throws {
+        var restored = volume
+        // The size is that of the content.
+        restored.options = volume.options.with("size", source.volume.options["size"])
+        restored.state = driver.stateOfCopy(of: source.volume)
+        let (content, other) = (
+            context.root.appending(driver.contentName), staging.appending(driver.contentName)
+        )
+        try await BlockingWork.run { [store] in
+            // For whoever deletes it.
+            try store.save(record: volume, in: staging)
+            try Files.exchange(other, with: content)
+            try DurableFile.syncDirectory(context.root)
+            try DurableFile.syncDirectory(staging)
+        }
+        do {
+            restored.state = try await driver.create(restored, in: context)
+            try await BlockingWork.run { [store, restored] in try store.save(restored) }
+        } catch {
+            try await BlockingWork.run { try Files.exchange(other, with: content) }
+            throw error
+        }
+        update(volume.name) { [restored] in $0.volume = restored }
+        do {
+            _ = try await BlockingWork.run { [store] in
+                try store.trash.take(staging, of: volume.name, fate: .goes)
+            }
+            removals.continuation.yield()
+        } catch {
+            context.logger.warning(
+                "what a volume held before a restore is deleted later", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - Schedules
+
+    /// Makes the snapshots that are due, and takes away those that there are newer ones of.
+    ///
+    /// - Returns: For each volume with a snapshot that was due the snapshot's name, or why there is none.
+    package func makeScheduledSnapshots(at now: Date = .now) async throws -> [VolumeName: Result<VolumeName, any Error>]
+    {
+        var made: [VolumeName: Result<VolumeName, any Error>] = [:]
+        for description in try describeAll() {
+            guard let volume = description.volume, let period = volume.options.snapshotPeriod else { continue }
+            do {
+                let scheduled = try await snapshots(of: volume.name.description).filter(\.isScheduled)
+                // A run that is a little early counts.
+                let isDue = scheduled.last.map { $0.createdAt.addingTimeInterval(period * 0.95) <= now } ?? true
+                guard isDue else { continue }
+                made[volume.name] = .success(try await snapshot(volume.name.description, isScheduled: true))
+                for old in scheduled.dropLast(max(0, volume.options.snapshotCount - 1)) {
+                    try await removeSnapshot(old.name.description, of: volume.name.description)
+                }
+            } catch {
+                made[volume.name] = .failure(error)
+                logger.error(
+                    "a scheduled snapshot is not made",
+                    metadata: ["volume.name": "\(volume.name)", "error": "\(error)"])
+            }
+        }
+        return made
+    }
+
+    // MARK: - Common
+
+    private static let stamp = Date.ISO8601FormatStyle().dateSeparator(.omitted).timeSeparator(.omitted)
+
+    static func snapshotName(_ text: String) throws(VolumeError) -> VolumeName {
+        do {
+            return try VolumeName(text)
+        } catch {
+            throw VolumeError(.invalidArgument, error.message.replacing("for a volume", with: "for a snapshot"))
+        }
+    }
+
+    func snapshots(in volume: Volume) -> SnapshotStore {
+        SnapshotStore(in: store.directory(of: volume.name)) { [store] in store.discard($0) }
+    }
+
+    /// A volume that can have snapshots, with its driver.
+    private func snapshottable(_ name: VolumeName) throws -> (Volume, any SnapshotDriver) {
+        guard let entry = entry(name), let volume = entry.volume, volume.removedAt == nil else {
+            throw VolumeError(.notFound, "no such volume: '\(name)'")
+        }
+        if let trouble = entry.trouble { throw Self.troubled(name, trouble) }
+        guard let driver = try driver(named: volume.driver) as? any SnapshotDriver else {
+            throw VolumeError(
+                .invalidArgument,
+                "volume '\(name)' can have no snapshots: driver '\(volume.driver)' does not keep its data in the pool")
+        }
+        guard driver.keepsDataInside(volume) else {
+            throw VolumeError(
+                .invalidArgument, "volume '\(name)' can have no snapshots: its data is outside of the pool")
+        }
+        return (volume, driver)
+    }
+
+    /// Whether somebody holds a volume, or a process has it mounted.
+    func isInUse(_ volume: Volume) async throws -> Bool {
+        do {
+            try await refuseIfHeld(volume)
+            return false
+        } catch let error as VolumeError where error.code == .inUse {
+            return true
+        }
+    }
+
+    func existing(_ label: VolumeName, in snapshots: SnapshotStore, of volume: Volume) async throws -> Snapshot {
+        try await BlockingWork.run {
+            do {
+                return try snapshots.snapshot(label)
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                let names = try snapshots.all().map(\.name.description)
+                throw VolumeError(
+                    .notFound,
+                    "volume '\(volume.name)' has no snapshot '\(label)'; "
+                        + (names.isEmpty ? "it has none" : "it has \(names.joined(separator: ", "))"))
+            }
+        }
+    }
+
+    private static func failure(_ what: String, _ error: any Error) -> any Error {
+        error is VolumeError ? error : VolumeError(.io, what, cause: error)
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+import Logging
+import MobyFSHost
+
+extension VolumeManager {
+    /// The removed volumes whose data is still there, the oldest first.
+    package func trashed() async throws -> [Trash.Item] {
+        try await requirePool()
+        return try await BlockingWork.run { [store] in try store.trash.items().filter { $0.fate == .stays } }
+    }
+
+    /// Makes a removed volume a volume again.
+    ///
+    /// - Parameters:
+    ///   - text: Its name, or its ID in the trash where there are several of the name.
+    ///   - newName: What it is to be called; nil for what it was called.
+    /// - Returns: What it is called.
+    /// - Throws: ``VolumeError``; it is in the trash as before.
+    package func restoreFromTrash(_ text: String, as newName: String? = nil) async throws -> VolumeName {
+        let item = try await trashed(text)
+        let name = try newName.map { text throws(VolumeError) in try VolumeName(text) } ?? item.volume.name
+        try await work(on: name, within: limits.short) { _ in
+            guard self.entry(name) == nil else {
+                throw VolumeError(
+                    .alreadyExists,
+                    "there is a volume '\(name)' already, or kept data of one: restore it under another name with --as NAME"
+                )
+            }
+            var volume = item.volume.named(name)
+            volume.removedAt = nil
+            let driver = try self.driver(named: volume.driver)
+            if name != item.volume.name,
+                let obstacle = driver.obstacleToRenaming(volume, in: self.context(volume))
+            {
+                throw VolumeError(.invalidArgument, "volume '\(item.volume.name)' cannot be renamed: \(obstacle)")
+            }
+            try await self.trashLock.withLock(self.store.trash.root) { [store = self.store, volume] in
+                try await BlockingWork.run {
+                    // It may have been restored or condemned meanwhile.
+                    guard try store.trash.items().contains(where: { $0.id == item.id && $0.fate == .stays }) else {
+                        throw VolumeError(.notFound, "'\(item.id)' is no longer in the trash")
+                    }
+                    try store.trash.giveBack(item, to: store.directory(of: name))
+                    try store.save(volume)
+                }
+            }
+            self.update(name) { [volume] in $0 = Entry(volume: volume) }
+            self.context(volume).logger.info("volume restored from the trash", metadata: ["trash.id": "\(item.id)"])
+        }
+        return name
+    }
+
+    /// Has removed volumes deleted for good, in the background.
+    ///
+    /// - Parameters:
+    ///   - names: Their names or IDs; none for all.
+    ///   - date: Only those that were removed before; nil for all.
+    /// - Returns: Their IDs.
+    /// - Throws: ``VolumeError`` if there is nothing of a name.
+    package func deleteFromTrash(_ names: [String], removedBefore date: Date? = nil) async throws -> [String] {
+        let items = try await trashed()
+        for name in names where !items.contains(where: { $0.isCalled(name) }) {
+            throw VolumeError(.notFound, "there is no '\(name)' in the trash; 'mobyfs trash ls' shows what is")
+        }
+        let condemned = items.filter { item in
+            (names.isEmpty || names.contains { item.isCalled($0) })
+                && date.map { (item.removedAt ?? .distantFuture) < $0 } ?? true
+        }
+        try await trashLock.withLock(store.trash.root) { [store] in
+            try await BlockingWork.run { for item in condemned { try store.trash.condemn(item) } }
+        }
+        removals.continuation.yield()
+        for item in condemned {
+            logger.info(
+                "removed volume is deleted from the trash",
+                metadata: ["volume.name": "\(item.volume.name)", "trash.id": "\(item.id)"])
+        }
+        return condemned.map(\.id)
+    }
+
+    /// Removes all volumes that nobody holds and nothing protects.
+    ///
+    /// Their data goes into the trash, whatever their options say, but for what is kept in its place.
+    ///
+    /// - Parameter isTrial: Whether to say only which these are.
+    /// - Returns: Their names.
+    /// - Throws: ``VolumeError`` if one of them cannot be removed; those before it are.
+    package func prune(isTrial: Bool) async throws -> [VolumeName] {
+        try await requirePool()
+        var pruned: [VolumeName] = []
+        for name in try describeAll().map(\.name) {
+            let isGone = try await work(on: name, within: limits.short) { deadline in
+                guard let volume = try await self.unused(name) else { return false }
+                if !isTrial { try await self.remove(volume, fate: .stays, until: deadline) }
+                return true
+            }
+            if isGone { pruned.append(name) }
+        }
+        return pruned
+    }
+
+    /// The volume, if it may be removed.
+    private func unused(_ name: VolumeName) async throws -> Volume? {
+        do {
+            return try await removable(name)
+        } catch let error as VolumeError {
+            logger.debug("a volume is not pruned", metadata: ["volume.name": "\(name)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func trashed(_ text: String) async throws -> Trash.Item {
+        let items = try await trashed().filter { $0.isCalled(text) }
+        guard let item = items.last else {
+            throw VolumeError(.notFound, "there is no '\(text)' in the trash; 'mobyfs trash ls' shows what is")
+        }
+        guard items.count == 1 else {
+            throw VolumeError(
+                .invalidArgument,
+                "there are \(items.count) removed volumes '\(text)' in the trash: give one by its ID, "
+                    + items.map(\.id).joined(separator: " or "))
+        }
+        return item
+    }
+}
+
+extension Trash.Item {
+    fileprivate func isCalled(_ text: String) -> Bool { id == text || volume.name.description == text }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import DockerPluginClient
+import DockerPluginDiscovery
+import MobyFSHost
+
+/// What a command could not do.
+struct CommandFailure: Error, CustomStringConvertible {
+    let description: String
+    /// The exit status.
+    let status: Int32
+
+    init(_ description: String, status: Int32 = 1) {
+        self.description = description
+        self.status = status
+    }
+}
+
+/// Says on standard error what went wrong, and gives it the exit status that it has in all commands.
+func reportingFailure(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as CommandFailure {
+        TerminalText.complain("mobyfs: \(error.description)")
+        throw ExitCode(error.status)
+    } catch let error as PluginClientError {
+        TerminalText.complain("mobyfs: \(error)")
+        throw ExitCode(error.status == nil && error.code != .refused || error.status == 404 ? 2 : 1)
+    } catch let error as ValidationError {
+        TerminalText.complain("mobyfs: \(error.message)")
+        throw ExitCode.validationFailure
+    } catch let error as TarProgram.Failure {
+        TerminalText.complain("mobyfs: \(error)")
+        throw ExitCode.failure
+    } catch let error as HelperError {
+        TerminalText.complain("mobyfs: \(error)")
+        throw ExitCode.failure
+    } catch let error as SpecFileError {
+        TerminalText.complain("mobyfs: \(error)")
+        throw ExitCode.failure
+    }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MobyFSVolumes
+import SystemPackage
+
+/// How far a program has come that reads or writes a file, shown on a terminal and nowhere else.
+enum Progress {
+    private static let interval = Duration.milliseconds(500)
+
+    /// Shows the progress while `body` runs.
+    ///
+    /// The program shares the place in the file with this process, so nothing has to pass through here.
+    ///
+    /// - Parameters:
+    ///   - descriptor: What the program was given.
+    ///   - bytes: How much there will be, about; nil if nobody knows.
+    ///   - body: The work.
+    /// - Throws: What `body` does.
+    static func show(
+        of descriptor: FileDescriptor, bytes: UInt64?, _ body: @Sendable () async throws -> Void
+    ) async throws {
+        // A pipe has no place.
+        guard isatty(STDERR_FILENO) == 1, (try? descriptor.seek(offset: 0, from: .current)) != nil else {
+            return try await body()
+        }
+        let start = ContinuousClock.now
+        let watcher = Task {
+            while true {
+                // Cancelled at the end.
+                try await Task.sleep(for: interval)
+                let done = UInt64(max(0, (try? descriptor.seek(offset: 0, from: .current)) ?? 0))
+                write(line(done, of: bytes, after: .now - start))
+            }
+        }
+        defer {
+            watcher.cancel()
+            write("")
+        }
+        try await body()
+    }
+
+    /// The size of a file; nil for what is none.
+    static func size(of descriptor: FileDescriptor) -> UInt64? {
+        var status = stat()
+        guard fstat(descriptor.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return UInt64(status.st_size)
+    }
+
+    static func line(_ done: UInt64, of total: UInt64?, after time: Duration) -> String {
+        let seconds = max(0.001, Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18)
+        let rate = Double(done) / seconds
+        var line = ByteSize(bytes: done).rounded
+        if let total, total > 0 {
+            line += " of \(ByteSize(bytes: total).rounded), \(min(100, done * 100 / total)) %"
+        }
+        line += ", \(ByteSize(bytes: UInt64(rate)).rounded)/s"
+        if let total, total > done, rate > 0 {
+            let left = UInt64(Double(total - done) / rate)
+            line += left < 60 ? ", \(left) s left" : ", \(left / 60) min \(left % 60) s left"
+        }
+        return line
+    }
+
+    /// In place of what was there.
+    private static func write(_ line: String) {
+        _ = try? FileDescriptor.standardError.writeAll("\r\u{1b}[K\(line)".utf8)  // a closed stderr hears nothing
+    }
+}

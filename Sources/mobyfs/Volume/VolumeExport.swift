@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import MobyFSDaemon
+import MobyFSHost
+import SystemPackage
+
+extension VolumeCommand {
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write all that a volume, or a snapshot of one, holds as a tar stream.",
+            discussion: """
+                The stream has owners, modes, extended attributes, ACLs, hard links and holes. A volume in use is \
+                refused, for its files change meanwhile: make a snapshot and export that, or give --live.
+                """)
+
+        @Argument(help: "A volume, or VOLUME@SNAPSHOT.", completion: .volumeNames)
+        var name: String
+
+        @Option(name: .shortAndLong, help: "The file to write. (default: standard output)")
+        var output: String?
+
+        @Flag(help: "Export a volume in use as well, each file as it is when its turn comes.")
+        var live = false
+
+        @OptionGroup var daemon: DaemonOptions
+
+        func run() async throws {
+            try await reportingFailure {
+                guard let output else {
+                    guard isatty(STDOUT_FILENO) == 0 else {
+                        throw CommandFailure(
+                            "a tar stream is nothing for a terminal: give --output FILE, or a pipe", status: 64)
+                    }
+                    return try await export(to: .standardOutput)
+                }
+                try await PartialFile.write(to: FilePath(AbsolutePath.of(output))) { try await export(to: $0) }
+            }
+        }
+
+        private func export(to descriptor: FileDescriptor) async throws {
+            Interruption.isLeftToPrograms()
+            guard name.contains("@") else {
+                let held = try await daemon.call(HoldVolume(name: name, shared: live)).answer
+                try await finally {
+                    let usage = try? await daemon.call(ListUsage(names: [name])).answer.volumes.first
+                    try await write(held.path, to: descriptor, bytes: usage?.used)
+                } do: {
+                    _ = try await daemon.call(ReleaseVolume(name: name, id: held.id))
+                }
+                return
+            }
+            let draft = try await daemon.call(BeginDraft(name: nil, options: ["from": name])).answer
+            try await finally {
+                try await write(draft.path, to: descriptor, bytes: nil)
+            } do: {
+                _ = try await daemon.call(DiscardDraft(id: draft.id))
+            }
+        }
+
+        private func write(_ path: String, to descriptor: FileDescriptor, bytes: UInt64?) async throws {
+            try await Progress.show(of: descriptor, bytes: bytes) {
+                try await TarProgram().create(from: FilePath(path), to: descriptor)
+            }
+        }
+    }
+}

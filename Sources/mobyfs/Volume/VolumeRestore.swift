@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import MobyFSDaemon
+
+extension VolumeCommand {
+    struct Restore: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Let a volume that nobody holds hold again what it held when a snapshot was made.",
+            discussion: """
+                What it holds now is lost: make a snapshot of that first if it may still be wanted. The snapshot stays.
+                """)
+
+        @Argument(help: "The volume.", completion: .volumeNames)
+        var name: String
+
+        @Argument(help: "The snapshot.")
+        var snapshot: String
+
+        @Flag(name: .shortAndLong, help: "Do not ask.")
+        var force = false
+
+        @OptionGroup var daemon: DaemonOptions
+
+        func run() async throws {
+            try await reportingFailure {
+                let question = "Replace what '\(name)' holds by its snapshot '\(snapshot)'?"
+                if !force {
+                    guard try Question.isAffirmed(TerminalText.line(question)) else { throw ExitCode(1) }
+                }
+                _ = try await daemon.call(RestoreSnapshot(name: name, snapshot: snapshot))
+                print(TerminalText.line(name))
+            }
+        }
+    }
+}

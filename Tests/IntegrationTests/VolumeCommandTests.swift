@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+/// The life of volumes from the command line alone.
+@Suite(.timeLimit(.minutes(2))) struct VolumeCommandTests {
+    private func mobyfs(_ arguments: String..., in root: FilePath) async throws -> CommandOutcome {
+        try await CommandOutcome(of: arguments + ["--config", "/dev/null", "--runtime-dir", "\(root)/run"])
+    }
+
+    @Test func makesShowsChangesAndRemovesVolumes() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                let created = try await mobyfs("volume", "create", "db", "-o", "mode=0700", "-o", "protected", in: root)
+                #expect(created == .success("db\n"))
+                let again = try await mobyfs("volume", "create", "db", "-o", "mode=700", "-o", "protected", in: root)
+                #expect(again == .success("db\n"))
+                #expect(try await daemon.call("VolumeDriver.Get", #"{"Name":"db"}"#).contains(#""Name":"db""#))
+                _ = try await daemon.call("VolumeDriver.Mount", #"{"Name":"db","ID":"abc"}"#)
+
+                let table = try await mobyfs("volume", "ls", in: root)
+                #expect(
+                    table.output.hasPrefix(
+                        "NAME  DRIVER     SIZE  MOUNTS  STATE\ndb    directory  -     1       protected\n"))
+                #expect(try await mobyfs("volume", "ls", "--quiet", in: root) == .success("db\n"))
+                let json = try JSONValue(
+                    parsing: Array(try await mobyfs("volume", "ls", "--format=json", in: root).output.utf8))
+                #expect(json.array?.first?["holders"]?.array?.first?["id"] == "abc")
+                let inspected = try await mobyfs("volume", "inspect", "db", in: root).output
+                #expect(
+                    inspected.contains("data: \(root)/data/volumes/db/data\n") && inspected.contains("held: abc by "))
+
+                _ = try await daemon.call("VolumeDriver.Unmount", #"{"Name":"db","ID":"abc"}"#)
+                let protected = try await mobyfs("volume", "rm", "db", in: root)
+                #expect(protected.status == 1 && protected.complaints.contains("volume set db protected=false"))
+                #expect(try await mobyfs("volume", "set", "db", "protected=", "on-remove=trash", in: root).status == 0)
+                #expect(try await mobyfs("volume", "rename", "db", "store", in: root) == .success("store\n"))
+                try root.appending("data/volumes/store/data/file").write("precious")
+                #expect(try await mobyfs("volume", "rm", "store", in: root) == .success("store\n"))
+                #expect(try await mobyfs("volume", "ls", "-q", in: root) == .success(""))
+
+                let trash = try await mobyfs("trash", "ls", in: root).output
+                #expect(trash.contains("store  directory  ") && trash.contains("when emptied"))
+                #expect(try await mobyfs("trash", "restore", "store", "--as", "db", in: root) == .success("db\n"))
+                #expect(try root.appending("data/volumes/db/data/file").text == "precious")
+            }
+        }
+    }
+
+    @Test func prunesAndEmptiesTheTrashOnlyWhenItIsMeant() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                for name in ["a", "b"] { _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"\#(name)"}"#) }
+                #expect(try await mobyfs("volume", "prune", "--dry-run", in: root) == .success("a\nb\n"))
+                let unasked = try await mobyfs("volume", "prune", in: root)
+                #expect(unasked.status == 64 && unasked.complaints.contains("--force"))
+                #expect(try await mobyfs("volume", "ls", "-q", in: root) == .success("a\nb\n"))
+                let pruned = try await mobyfs("volume", "prune", "--force", in: root)
+                #expect(pruned.output == "a\nb\n" && pruned.complaints.contains("trash ls"))
+                let ids = try await mobyfs("trash", "ls", "-q", in: root).output
+                #expect(try await mobyfs("trash", "empty", in: root).status == 64)
+                #expect(try await mobyfs("trash", "empty", "--force", "--older-than", "1h", in: root) == .success(""))
+                #expect(try await mobyfs("trash", "empty", "--force", in: root) == .success(ids))
+                #expect(try await mobyfs("trash", "ls", "-q", in: root) == .success(""))
+            }
+        }
+    }
+
+    @Test func keepsRestoresAndClones() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { _ in
+                let file = root.appending("data/volumes/db/data/file")
+                _ = try await mobyfs("volume", "create", "db", "-o", "mode=0750", in: root)
+                try file.write("first")
+                #expect(try await mobyfs("volume", "snapshot", "db", "one", in: root) == .success("db@one\n"))
+                try file.write("second")
+                #expect(try await mobyfs("volume", "clone", "db@one", "old", in: root) == .success("old\n"))
+                #expect(try root.appending("data/volumes/old/data/file").text == "first")
+                let again = try await mobyfs("volume", "clone", "db", "old", in: root)
+                #expect(again.status == 1 && again.complaints.contains("there is a volume 'old' already"))
+
+                let unasked = try await mobyfs("volume", "restore", "db", "one", in: root)
+                #expect(unasked.status == 64 && unasked.complaints.contains("--force"))
+                #expect(try file.text == "second")
+                #expect(try await mobyfs("volume", "restore", "--force", "db", "one", in: root) == .success("db\n"))
+                #expect(try file.text == "first")
+
+                let named = try await mobyfs("volume", "snapshot", "db", in: root)
+                #expect(named.output.hasPrefix("db@20") && named.output.hasSuffix("Z\n"))
+                let list = try await mobyfs("volume", "snapshots", "db", "--quiet", in: root)
+                #expect(list == .success("db@one\n" + named.output))
+                let table = try await mobyfs("volume", "snapshots", "db", in: root).output
+                #expect(table.hasPrefix("SNAPSHOT") && table.contains("  hand\n"))
+                #expect(try await mobyfs("volume", "rm", "db@one", in: root) == .success("db@one\n"))
+                #expect(try await mobyfs("volume", "snapshots", "-q", "db", in: root) == .success(named.output))
+
+                _ = try await mobyfs("volume", "set", "old", "snapshot-schedule=daily", "snapshot-keep=2", in: root)
+                let scheduled = try await mobyfs("volume", "snapshot", "--scheduled", in: root)
+                #expect(scheduled.status == 0 && scheduled.output.hasPrefix("old@20"))
+                #expect(try await mobyfs("volume", "snapshot", "--scheduled", in: root) == .success(""))
+            }
+        }
+    }
+
+    @Test func showsHowFullVolumesAre() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"files"}"#)
+                try root.appending("data/volumes/files/data/a").write(String(repeating: "x", count: 100_000))
+                let request = #"{"Name":"memory","Opts":{"type":"tmpfs","size":"64M"}}"#
+                _ = try await daemon.call("VolumeDriver.Create", request)
+                let table = try await mobyfs("volume", "df", in: root)
+                #expect(table.status == 0, "\(table.complaints)")
+                let json = try await mobyfs("volume", "df", "files", "memory", "--format", "json", in: root)
+                let (files, memory) = try (
+                    #require(JSONValue(parsing: Array(json.output.utf8)).array?.first),
+                    #require(JSONValue(parsing: Array(json.output.utf8)).array?.last)
+                )
+                #expect(files["source"] == "files" && files["inodes"] == 1)
+                if case .integer(let used)? = files["used"] { #expect((100_000...300_000).contains(used)) }
+                #expect(memory["size"] == 67_108_864 && memory["used"] == 0)
+                let missing = try await mobyfs("volume", "df", "nothing", in: root)
+                #expect(missing.status == 1 && missing.complaints == "mobyfs: no such volume: 'nothing'\n")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (["volume", "inspect", "none"], 1, "no such volume: 'none'"),
+        (["volume", "rm", "none"], 1, "no such volume: 'none'"),
+        (["volume", "create", "../x"], 1, "is no name for a volume"),
+        (["volume", "create", "x", "-o", "=1"], 64, "'=1' is no option"),
+        (["volume", "create", "x", "-o", "mode=1", "-o", "mode=2"], 64, "given twice"),
+        (["volume", "create", "x", "-o", "sise=1G"], 1, "did you mean 'size'"),
+        (["volume", "set", "none", "protected"], 64, "NAME=VALUE"),
+        (["volume", "rename", "none", "other"], 1, "no such volume: 'none'"),
+        (["volume", "ls", "--format", "yaml"], 64, "yaml"),
+        (["trash", "restore", "none"], 1, "'none' in the trash"),
+        (["volume", "create", "x", "-o", "from=missing"], 1, "no such volume"),
+        (["volume", "clone", "missing@one", "x"], 1, "no such volume"),
+        (["volume", "snapshot", "none", "a/b"], 1, "'a/b' is no name for a snapshot"),
+        (["volume", "snapshot", "none"], 1, "no such volume: 'none'"),
+        (["volume", "snapshot"], 64, "--scheduled"),
+        (["volume", "restore", "--force", "none", "one"], 1, "no such volume: 'none'"),
+        (["volume", "rm", "none@one"], 1, "no such volume: 'none'"),
+        (["trash", "empty", "--force", "--older-than", "soon"], 64, "'soon' is not a time"),
+    ])
+    func saysWhatIsWrong(arguments: [String], status: Int32, words: String) async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { _ in
+                let outcome = try await CommandOutcome(
+                    of: arguments + ["--config", "/dev/null", "--runtime-dir", "\(root)/run"])
+                #expect(outcome.status == status, "\(outcome)")
+                #expect(outcome.complaints.contains(words), "\(outcome)")
+            }
+        }
+    }
+}
