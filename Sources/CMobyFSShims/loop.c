@@ -14,11 +14,13 @@ int mobyfs_loop_free_number(int control) {
     return number < 0 ? -errno : number;
 }
 
-int mobyfs_loop_configure(int device, int file, int is_direct) {
+int mobyfs_loop_configure(int device, int file, int is_direct, int is_autoclear) {
     struct loop_config config = {.fd = (uint32_t)file};
-    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (is_direct ? LO_FLAGS_DIRECT_IO : 0);
+    config.info.lo_flags = (is_autoclear ? LO_FLAGS_AUTOCLEAR : 0) | (is_direct ? LO_FLAGS_DIRECT_IO : 0);
     return ioctl(device, LOOP_CONFIGURE, &config) == 0 ? 0 : errno;
 }
+
+int mobyfs_loop_clear(int device) { return ioctl(device, LOOP_CLR_FD, 0) == 0 ? 0 : errno; }
 
 int mobyfs_loop_status(int device, struct mobyfs_loop_status *status) {
     struct loop_info64 info;

@@ -65,6 +65,11 @@ int mobyfs_exchange(const char *one, const char *other) {
     return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE) == 0 ? 0 : errno;
 }
 
+int mobyfs_lock_byte(int fd, int64_t offset) {
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+    return fcntl(fd, F_OFD_SETLK, &range) == 0 ? 0 : errno;
+}
+
 int mobyfs_sync_filesystem(int fd) {
     return syncfs(fd) == 0 ? 0 : errno;
 }

@@ -31,8 +31,8 @@ public protocol PluginSubsystem: Sendable {
 public enum PluginAnswer: Sendable {
     /// Send this.
     case now(PluginResponse)
-    /// Run this, then send what it returns.
-    case later(@Sendable () async -> PluginResponse)
+    /// Run this, then send what it returns; nil means what ``hangUp`` does.
+    case later(@Sendable () async -> PluginResponse?)
     /// Close the connection without an answer, so that the engine takes the call for failed on its way and
     /// concludes nothing from it.
     case hangUp

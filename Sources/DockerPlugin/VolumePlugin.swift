@@ -14,7 +14,8 @@
 /// the same is taken back with ``unmount(_:id:)``.
 ///
 /// The calls that only read are synchronous: the engine makes them before every other, so they are to be
-/// answered from memory, without waiting for a disk, a server or another volume.
+/// answered from memory, without waiting for a disk, a server or another volume. Where volumes are the whole
+/// cluster's, ``refresh(_:)`` comes before them.
 public protocol VolumePlugin: Sendable {
     /// Whether the volumes are this host's or the whole cluster's. Asked once by the engine.
     var scope: VolumeScope { get }
@@ -52,6 +53,14 @@ public protocol VolumePlugin: Sendable {
     /// - Throws: Anything. The engine logs it and may use the ID again.
     func unmount(_ name: String, id: String) async throws
 
+    /// Brings what is known of volumes up to date, where other hosts change them too.
+    ///
+    /// Awaited before each call that only reads, if ``scope`` is global; the engine waits as long. Does nothing unless
+    /// implemented.
+    ///
+    /// - Parameter name: The volume that is asked for; nil for all.
+    func refresh(_ name: String?) async
+
     /// Where a volume's data is or will be on the host. Asked by engines before 18.03 only.
     func path(_ name: String) throws -> String
 
@@ -68,6 +77,9 @@ public protocol VolumePlugin: Sendable {
 extension VolumePlugin {
     /// Does nothing.
     public func engineActivated(_ engine: Caller) {}
+
+    /// Does nothing.
+    public func refresh(_ name: String?) async {}
 }
 
 /// It is certain that there is no such volume.

@@ -47,10 +47,10 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         }
         let plugin = plugin
         return switch method {
-        case .list: .now(list())
+        case .list: reading(nil) { list() }
         case .capabilities: .now(capabilities())
-        case .get: named(body, in: method) { name, _ in get(name) }
-        case .path: named(body, in: method) { name, _ in .now(path(name)) }
+        case .get: named(body, in: method) { name, _ in reading(name) { get(name) } }
+        case .path: named(body, in: method) { name, _ in reading(name) { path(name) } }
         case .create:
             named(body, in: method) { name, request in
                 .later { await Self.void { try await plugin.create(name, options: request.options) } }
@@ -65,6 +65,20 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
             named(body, in: method) { name, request in
                 .later { await Self.void { try await plugin.unmount(name, id: request.id ?? "") } }
             }
+        }
+    }
+
+    /// Answers a call that only reads: at once, unless others may have changed what is to be said.
+    ///
+    /// - Parameters:
+    ///   - name: The volume that is asked for; nil for all.
+    ///   - read: Makes the answer; nil for none.
+    /// - Returns: The answer.
+    private func reading(_ name: String?, _ read: @escaping @Sendable () -> PluginResponse?) -> PluginAnswer {
+        guard plugin.scope == .global else { return read().map { .now($0) } ?? .hangUp }
+        return .later { [plugin] in
+            await plugin.refresh(name)
+            return read()
         }
     }
 
@@ -137,17 +151,17 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     }
 
     /// Anything but a volume or silence makes the engine forget the volume.
-    private func get(_ name: String) -> PluginAnswer {
+    private func get(_ name: String) -> PluginResponse? {
         do {
             var writer = JSONWriter()
             writer.raw("{\"Volume\":")
             writer.volume(try plugin.get(name))
             writer.raw("}")
-            return .now(PluginResponse(body: writer.bytes))
+            return PluginResponse(body: writer.bytes)
         } catch let error as VolumeNotFound {
-            return .now(.failure("\(error)"))
+            return .failure("\(error)")
         } catch {
-            return .hangUp
+            return nil
         }
     }
 

@@ -175,20 +175,26 @@ final class HTTPHandler: ChannelDuplexHandler {
         switch router.answer(path: head.uri, body: body, from: caller) {
         case .now(let response):
             send(response, keepAlive: head.isKeepAlive, context: context)
-        case .hangUp:
-            logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
-            observe(nil)
-            close(context: context)
+        case .hangUp: hangUp(on: head, context: context)
         case .later(let work):
             let eventLoop = context.eventLoop
             let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
             self.work = connections.run {
                 let response = await work()
                 eventLoop.execute {
-                    bound.value.handler.send(response, keepAlive: head.isKeepAlive, context: bound.value.context)
+                    let (handler, context) = bound.value
+                    guard let response else { return handler.hangUp(on: head, context: context) }
+                    handler.send(response, keepAlive: head.isKeepAlive, context: context)
                 }
             }
         }
+    }
+
+    private func hangUp(on head: HTTPRequestHead, context: ChannelHandlerContext) {
+        work = nil
+        logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
+        observe(nil)
+        close(context: context)
     }
 
     private func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {

@@ -12,6 +12,8 @@ package struct Configuration: Hashable, Sendable {
 
     package let dataDirectory: FilePath
     package let runtimeDirectory: FilePath
+    /// Whether other hosts have the data folder too; nil where its file system says.
+    let isShared: Bool?
     /// What to listen on beside sockets that are passed.
     package let listen: [ListenAddress]
     /// The certificates for TCP, if TLS is to be spoken there.
@@ -80,6 +82,9 @@ package struct Configuration: Hashable, Sendable {
             throw ConfigurationError(
                 "\(Setting.runtimeDirectory.rawValue)='\(runtimeDirectory)' is the data folder too: choose another")
         }
+        isShared =
+            values[.shared] == "auto"
+            ? nil : try read(.shared, "auto, true or false") { $0.isEmpty ? nil : Self.truth($0) }
         let port = try read(.port, "a port: a number up to 65535") {
             Int($0).flatMap { (0...65535).contains($0) ? $0 : nil }
         }

@@ -43,11 +43,12 @@ package struct Daemon: Sendable {
 
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
-        let locks = [
-            try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger),
-            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger),
-        ]
-        let volumes = volumes(configuration, logger)
+        let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
+        var locks = [try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger)]
+        if sharing == nil {
+            locks.append(try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger))
+        }
+        let volumes = volumes(configuration, sharing, logger)
         await volumes.load()
         let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
@@ -70,6 +71,7 @@ package struct Daemon: Sendable {
                 stopped: {
                     // What was handed over is with the manager before this process ends.
                     await BlockingWork.run { systemd.flush() }
+                    await volumes.leavePool()
                     logger.notice("stopped; volumes stay as they are")
                     // Whatever still goes on, purging or waiting for a disk, may be cut off at any moment; engines
                     // are waiting for the next process.
@@ -97,15 +99,18 @@ package struct Daemon: Sendable {
     package func check() async throws {
         let configuration = try Configuration(from: sources)
         let logger = DaemonLog(level: .critical, isManaged: isManaged).logger("mobyfs")
-        _ = try await checkedCertificates(configuration, volumes(configuration, logger))
+        let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
+        _ = try await checkedCertificates(configuration, volumes(configuration, sharing, logger))
     }
 
     /// The volumes, not read yet.
-    private func volumes(_ configuration: Configuration, _ logger: Logger) -> VolumeManager {
+    private func volumes(
+        _ configuration: Configuration, _ sharing: SharedPool?, _ logger: Logger
+    ) -> VolumeManager {
         VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
             drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
-            seesHost: !isManaged, logger: logger)
+            seesHost: !isManaged, sharing: sharing, logger: logger)
     }
 
     /// Checks what the settings themselves do not show: the options of further names, and the certificates.

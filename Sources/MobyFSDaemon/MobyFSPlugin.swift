@@ -21,7 +21,11 @@ struct MobyFSPlugin: VolumePlugin {
     let servesOtherHosts: Bool
     let logger: Logger
 
-    var scope: VolumeScope { .local }
+    var scope: VolumeScope { volumes.isShared ? .global : .local }
+
+    func refresh(_ name: String?) async {
+        await volumes.refresh(name)
+    }
 
     func engineActivated(_ engine: Caller) {
         // A process is told from the one before by its start; over TCP this call is the only sign of a new one. Who is

@@ -16,6 +16,7 @@ struct HousekeepingService: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await volumes.loadIfNeeded()
+                await volumes.refreshThoroughly()
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()
                 await volumes.discardAbandonedDrafts()

@@ -4,6 +4,7 @@
 package enum Setting: String, CaseIterable, Sendable {
     case dataDirectory = "MOBYFS_DATA_DIR"
     case runtimeDirectory = "MOBYFS_RUNTIME_DIR"
+    case shared = "MOBYFS_SHARED"
     case listen = "MOBYFS_LISTEN"
     case port = "MOBYFS_PORT"
     case tlsCertificate = "MOBYFS_TLS_CERT"
@@ -25,6 +26,7 @@ package enum Setting: String, CaseIterable, Sendable {
         case .dataDirectory: "/var/lib/mobyfs"
         case .runtimeDirectory: "/run/mobyfs"
         case .specDirectory: "/etc/docker/plugins"
+        case .shared: "auto"
         case .logLevel: "info"
         default: nil
         }

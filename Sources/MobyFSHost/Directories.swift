@@ -67,23 +67,40 @@ package enum Directories {
 
     /// The names in an open directory, which is closed.
     static func entries(takingOver descriptor: CInt, named name: String) throws -> [String] {
+        var names: [String] = []
+        try list(takingOver: descriptor, named: name) { entry, _ in names.append(entry) }
+        return names
+    }
+
+    private static func list(
+        takingOver descriptor: CInt, named name: String, _ body: (String, ino_t) -> Void
+    ) throws {
         guard let stream = fdopendir(descriptor) else {
             let reason = Errno(rawValue: errno)
             close(descriptor)
             throw SystemCallError("read directory '\(name)'", reason)
         }
         defer { closedir(stream) }
-        var names: [String] = []
         errno = 0
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name != ".", name != ".." { body(name, entry.pointee.d_ino) }
             errno = 0
         }
         guard errno == 0 else { throw SystemCallError("read directory '\(name)'", Errno(rawValue: errno)) }
-        return names
+    }
+
+    /// The names in a directory but `.` and `..`, each with the number of its file, as the file system says them now.
+    ///
+    /// Where several hosts have it, what stat(2) says of a name may be a little old; a list is made anew.
+    package static func fileNumbers(of path: FilePath) throws -> [String: ino_t] {
+        let descriptor = try check(
+            open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        var numbers: [String: ino_t] = [:]
+        try list(takingOver: descriptor, named: path.string) { numbers[$0] = $1 }
+        return numbers
     }
 
     /// What kind of thing is at a path; nil if nothing is, or nothing that can be looked at.

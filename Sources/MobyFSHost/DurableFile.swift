@@ -80,14 +80,22 @@ package enum DurableFile {
     /// - Returns: All of it.
     /// - Throws: ``SystemCallError``, with `fileTooLarge` for one over the limit.
     package static func read(_ path: FilePath, limit: Int = 1 << 20) throws -> [UInt8] {
+        try readIdentified(path, limit: limit).bytes
+    }
+
+    /// The same, with which file it was: by now there may be another under its name.
+    package static func readIdentified(
+        _ path: FilePath, limit: Int = 1 << 20
+    ) throws -> (bytes: [UInt8], file: FileID) {
         try naming("read '\(path)'") {
             let file = try FileDescriptor.open(path, .readOnly, options: [.noFollow, .closeOnExec, .nonBlocking])
             return try file.closeAfter {
+                let identity = try FileID(ofDescriptor: file.rawValue, named: path)
                 var bytes: [UInt8] = []
                 var chunk = [UInt8](repeating: 0, count: 16384)
                 while true {
                     let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-                    if count == 0 { return bytes }
+                    if count == 0 { return (bytes, identity) }
                     bytes.append(contentsOf: chunk[..<count])
                     guard bytes.count <= limit else { throw Errno.fileTooLarge }
                 }

@@ -74,7 +74,8 @@ extension LoopDevice {
 
     /// The device that has a file, whatever name it has it under.
     package static func attached(to file: FileID) throws -> LoopDevice? {
-        try attached().first { try $0.status()?.file == file }
+        // One that does not tell has a file of a server that is gone: not this one, which could be looked at.
+        try attached().first { (try? $0.status())?.file == file }
     }
 
     /// Whether it has a file, without opening it.
@@ -109,17 +110,50 @@ extension LoopDevice {
         let backing = try check(open(file.string, O_RDWR | O_NOFOLLOW | O_CLOEXEC), "open '\(file)'")
         defer { close(backing) }
         let identity = try FileID(ofDescriptor: backing, named: file)
-        let (device, descriptor) = try reuse(identity) ?? attach(backing, named: file)
+        let (device, descriptor) = try reuse(identity) ?? lockAndAttach(backing, named: file)
         defer { close(descriptor) }
         return try body(device)
+    }
+
+    /// Attaches a file that no device of another host has.
+    ///
+    /// The lock is the device's from then on: it ends when the device lets go of the file, or the host dies.
+    private static func lockAndAttach(_ backing: CInt, named file: FilePath) throws -> (LoopDevice, CInt) {
+        guard try FileLock.take(backing, named: file, patience: .seconds(2)) else {
+            throw LoopDeviceError.attachedElsewhere(file)
+        }
+        return try attach(backing, named: file)
+    }
+
+    /// Attaches a file to a device that keeps it until ``detach()``, whatever becomes of this process.
+    ///
+    /// - Parameters:
+    ///   - backing: The open file. What is locked through it stays locked.
+    ///   - file: Its path, for errors.
+    /// - Returns: The device.
+    static func attachForGood(_ backing: CInt, named file: FilePath) throws -> LoopDevice {
+        let (device, descriptor) = try attach(backing, named: file, isAutoclear: false)
+        close(descriptor)
+        return device
+    }
+
+    /// Lets go of the file.
+    func detach() throws {
+        guard let descriptor = try openIfThere() else { return }
+        defer { close(descriptor) }
+        let reason = mobyfs_loop_clear(descriptor)
+        guard [0, ENXIO].contains(reason) else {
+            throw SystemCallError("LOOP_CLR_FD '\(path)'", Errno(rawValue: reason))
+        }
     }
 
     private static func reuse(_ file: FileID) throws -> (LoopDevice, CInt)? {
         for device in try attached() {
             guard let descriptor = try device.openIfThere() else { continue }
-            // Asked with the device open: from now on it keeps its file.
+            // Asked with the device open: from now on it keeps its file. One that does not tell has a file of a server
+            // that is gone.
             do {
-                if let status = try device.status(of: descriptor), status.file == file {
+                if let status = try? device.status(of: descriptor), status.file == file {
                     guard status.isWhole else { throw LoopDeviceError.attachedOtherwise(device) }
                     if !status.isAutoclear {
                         try device.perform("LOOP_SET_STATUS64", mobyfs_loop_set_autoclear(descriptor))
@@ -135,7 +169,9 @@ extension LoopDevice {
         return nil
     }
 
-    private static func attach(_ backing: CInt, named file: FilePath) throws -> (LoopDevice, CInt) {
+    private static func attach(
+        _ backing: CInt, named file: FilePath, isAutoclear: Bool = true
+    ) throws -> (LoopDevice, CInt) {
         let control = open(controlPath, O_RDWR | O_CLOEXEC)
         guard control >= 0 else { throw LoopDeviceError.noControl(Errno(rawValue: errno)) }
         defer { close(control) }
@@ -145,7 +181,7 @@ extension LoopDevice {
             guard number >= 0 else { throw SystemCallError("LOOP_CTL_GET_FREE", Errno(rawValue: -number)) }
             let device = LoopDevice(number: number)
             guard let descriptor = try device.openIfThere() else { continue }
-            switch mobyfs_loop_configure(descriptor, backing, isDirect) {
+            switch mobyfs_loop_configure(descriptor, backing, isDirect, isAutoclear ? 1 : 0) {
             case 0: return (device, descriptor)
             case EBUSY, EAGAIN, ENXIO: close(descriptor)
             case EINVAL where isDirect != 0:
@@ -221,6 +257,7 @@ package enum LoopDeviceError: Error, Hashable, CustomStringConvertible {
     case noControl(Errno)
     case noNode(LoopDevice, major: UInt32, minor: UInt32, Errno)
     case attachedOtherwise(LoopDevice)
+    case attachedElsewhere(FilePath)
 
     package var description: String {
         switch self {
@@ -232,6 +269,8 @@ package enum LoopDeviceError: Error, Hashable, CustomStringConvertible {
                 + "'mknod \(device.path) b \(major) \(minor)', or let the container have the host's /dev"
         case .attachedOtherwise(let device):
             "the file is attached to '\(device.path)' in part or read-only: detach it with 'losetup -d \(device.path)'"
+        case .attachedElsewhere(let file):
+            "'\(file)' is locked: another host, or another process of this one, is using it"
         }
     }
 }

@@ -18,14 +18,20 @@ package struct MountEntry: Hashable, Sendable {
     package var type: String
     /// What is mounted, such as `/dev/vda1`.
     package var source: String
+    /// The options of the file system itself, separated by commas.
+    package var options: String
 
-    package init(id: UInt64, device: String, root: FilePath, mountpoint: FilePath, type: String, source: String) {
+    package init(
+        id: UInt64, device: String, root: FilePath, mountpoint: FilePath, type: String, source: String,
+        options: String = ""
+    ) {
         self.id = id
         self.device = device
         self.root = root
         self.mountpoint = mountpoint
         self.type = type
         self.source = source
+        self.options = options
     }
 }
 
@@ -78,6 +84,7 @@ extension MountEntry {
         mountpoint = FilePath(Self.unescape(fields[4]))
         type = Self.unescape(fields[hyphen + 1])
         source = Self.unescape(fields[hyphen + 2])
+        options = hyphen + 3 < fields.count ? Self.unescape(fields[hyphen + 3]) : ""
     }
 
     /// The kernel writes space, tab, newline and backslash as three octal digits.

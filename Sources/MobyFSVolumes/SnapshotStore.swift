@@ -25,7 +25,11 @@ package struct Snapshot: Hashable, Sendable {
 /// All calls block.
 struct SnapshotStore: Sendable {
     private static let stagingPrefix = ".new-"
+    /// What a volume's content ends with while it changes places with another.
+    private static let oldSuffix = ".old"
 
+    /// The volume's own directory.
+    private let volume: FilePath
     let root: FilePath
     private let discard: @Sendable (FilePath) -> Void
 
@@ -33,6 +37,7 @@ struct SnapshotStore: Sendable {
     ///   - volume: The volume's own directory.
     ///   - discard: Deletes a directory with whatever drivers have put there; what cannot be deleted stays.
     init(in volume: FilePath, discard: @escaping @Sendable (FilePath) -> Void) {
+        self.volume = volume
         root = volume.appending("snapshots")
         self.discard = discard
     }
@@ -71,6 +76,7 @@ struct SnapshotStore: Sendable {
     /// Makes a directory for a snapshot to be made in; what earlier attempts have left goes.
     func stage() throws -> FilePath {
         try Directories.create(root, mode: 0o700)
+        try recover()
         for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
             discard(root.appending(entry))
         }
@@ -88,6 +94,48 @@ struct SnapshotStore: Sendable {
         try DurableFile.write(VolumeRecord.encode(snapshot.volume), to: staging.appending("record.json"))
         try DurableFile.write(encoder.encode(record), to: staging.appending("snapshot.json"))
         try DurableFile.rename(staging, to: directory(of: snapshot.name))
+    }
+
+    // MARK: - Putting content in place
+
+    /// Lets a volume's content and what was staged change places.
+    ///
+    /// In one step where the file system has it (ext4, xfs, btrfs), else in three, between which ``recover()`` puts things
+    /// right after a crash (GlusterFS, NFS).
+    static func exchange(_ content: FilePath, with staged: FilePath) throws {
+        do {
+            try Files.exchange(staged, with: content)
+        } catch let error as SystemCallError where [.invalidArgument, .noFunction, .notSupported].contains(error.errno)
+        {
+            let old = FilePath(staged.string + oldSuffix)
+            try Files.rename(content, to: old)
+            do {
+                try Files.rename(staged, to: content)
+            } catch {
+                try Files.rename(old, to: content)
+                throw error
+            }
+            try Files.rename(old, to: staged)
+        }
+    }
+
+    /// Puts content back that a crash has left out of place.
+    ///
+    /// - Returns: Whether there was any.
+    @discardableResult
+    func recover() throws -> Bool {
+        guard Directories.isRealDirectory(root) else { return false }
+        var isRecovered = false
+        for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
+            let staging = root.appending(entry)
+            for old in try Directories.entries(of: staging) where old.hasSuffix(Self.oldSuffix) {
+                let content = volume.appending(String(old.dropLast(Self.oldSuffix.count)))
+                guard (try? FileID(of: content)) == nil else { continue }
+                try DurableFile.rename(staging.appending(old), to: content)
+                isRecovered = true
+            }
+        }
+        return isRecovered
     }
 
     /// Deletes what was staged.

@@ -75,6 +75,9 @@ package protocol VolumeDriver: Sendable {
     /// Whether a volume's data is in the volume's own directory, where it is removed and kept with it.
     func keepsDataInside(_ volume: Volume) -> Bool
 
+    /// Whether several hosts may have a volume mounted at the same time, each seeing what the others write.
+    func allowsManyHosts(_ volume: Volume) -> Bool
+
     /// Makes the storage of a new volume.
     ///
     /// - Returns: What the driver wants to find in ``Volume/state`` later.
@@ -118,6 +121,7 @@ extension VolumeDriver {
         .unsupported("it has no way to")
     }
     package func suits(pool: FilePath) -> Bool { false }
+    package func allowsManyHosts(_ volume: Volume) -> Bool { false }
     package func release(_ volume: Volume, in context: DriverContext) async throws {
         try await unmount(volume, in: context)
     }

@@ -109,17 +109,19 @@ extension VolumeManager {
     /// Works with a source while nobody changes or removes it, as far as that is up to this process.
     private func withUnchanged<Result: Sendable>(
         _ source: CopySource, until deadline: ContinuousClock.Instant,
-        _ body: (_ isInUse: Bool) async throws -> Result
+        _ body: @Sendable (_ isInUse: Bool) async throws -> Result
     ) async throws -> Result {
         let name = source.volume.name
         guard await locks.lock(name, until: deadline) else {
             throw VolumeError(.unavailable, "volume '\(name)' is busy: try again")
         }
         defer { locks.unlock(name) }
-        guard let current = entry(name)?.volume, source.snapshot != nil || current == source.volume else {
-            throw VolumeError(.notFound, "option from='\(name)': the volume has just changed; try again")
+        return try await sharingLock(on: name, until: deadline) {
+            guard let current = entry(name)?.volume, source.snapshot != nil || current == source.volume else {
+                throw VolumeError(.notFound, "option from='\(name)': the volume has just changed; try again")
+            }
+            return try await body(source.snapshot == nil ? try await isInUse(current) : false)
         }
-        return try await body(source.snapshot == nil ? try await isInUse(current) : false)
     }
 
     /// Copies a volume's data, file by file, into one that is being created.

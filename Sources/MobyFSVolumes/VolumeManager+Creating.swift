@@ -18,6 +18,7 @@ extension VolumeManager {
     ) async throws {
         let name = try VolumeName(name)
         let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
+        if wanted["from"] != nil { await refresh(nil) }
         try await work(on: name, within: limits.long) { deadline in
             try await self.requirePool()
             let existing = self.entry(name)
@@ -203,7 +204,7 @@ extension VolumeManager {
         }
         let staging: FilePath
         do {
-            staging = try await BlockingWork.run { [store] in try store.stage() }
+            staging = try await BlockingWork.run { [store, sharing] in try store.stage(for: sharing) }
         } catch {
             throw Self.failure(volume, error)
         }

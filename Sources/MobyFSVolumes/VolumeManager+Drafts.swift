@@ -88,9 +88,14 @@ extension VolumeManager {
             let context = context(volume, root: draft.staging, secrets: draft.secrets, deadline: deadline)
             try await BlockingWork.run { try Directories.syncFileSystem(of: draft.path) }
             try await driver.unmount(volume, in: context)
-            try await BlockingWork.run { [store] in
-                try store.save(draft.secrets, in: draft.staging)
-                try store.commit(draft.staging, as: volume)
+            try await sharingLock(on: volume.name, until: deadline) {
+                guard self.entry(volume.name) == nil else {
+                    throw VolumeError(.alreadyExists, "another host has just created a volume '\(volume.name)'")
+                }
+                try await BlockingWork.run { [store = self.store] in
+                    try store.save(draft.secrets, in: draft.staging)
+                    try store.commit(draft.staging, as: volume)
+                }
             }
         } catch {
             drafts.withLock { $0[id] = draft }

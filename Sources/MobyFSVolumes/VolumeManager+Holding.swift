@@ -60,12 +60,14 @@ extension VolumeManager {
             throw VolumeError(.notFound, "no such volume: '\(name)'")
         }
         let driver = try driver(named: volume.driver)
+        try await announce(volume, by: driver)
         let context: DriverContext
         do {
             context = self.context(volume, secrets: try await secrets(of: volume), deadline: deadline)
-            try await driver.mount(volume, in: context)
+            try await mount(volume, with: driver, in: context)
         } catch {
             update(name) { $0.mountFailure = "\(error)" }
+            if entry.holders.isEmpty, !entry.isIdle { await withdraw(name) }
             throw error
         }
         var holders = entry.holders
@@ -86,6 +88,20 @@ extension VolumeManager {
         return driver.mountpoint(of: volume, in: context)
     }
 
+    private func mount(_ volume: Volume, with driver: any VolumeDriver, in context: DriverContext) async throws {
+        do {
+            try await driver.mount(volume, in: context)
+        } catch {
+            // A restore that a crash has cut off may have left it without its content.
+            let snapshots = snapshots(in: volume)
+            guard driver is any SnapshotDriver, try await BlockingWork.run({ try snapshots.recover() }) else {
+                throw error
+            }
+            context.logger.notice("a restore that was cut off is taken back")
+            try await driver.mount(volume, in: context)
+        }
+    }
+
     /// Takes back a Mount that its engine was told has failed.
     private func takeBack(_ name: VolumeName, _ id: String) async {
         do {
@@ -102,7 +118,8 @@ extension VolumeManager {
         let context = context(volume, deadline: deadline)
         do {
             try await driver(named: volume.driver).unmount(volume, in: context)
-            update(volume.name) { $0.isIdle = false }
+            let isOver = try await withdrawUnlessMounted(volume)
+            update(volume.name) { $0.isIdle = !isOver }
         } catch {
             let isKnown = entry(volume.name)?.isIdle ?? false
             update(volume.name) { $0.isIdle = true }
@@ -117,7 +134,7 @@ extension VolumeManager {
     package func unmount(_ name: String, id: String) async throws {
         // A name that no volume can have is the name of no volume.
         guard let name = try? VolumeName(name) else { return }
-        try await work(on: name, within: limits.short) { deadline in
+        try await work(on: name, within: limits.short, alone: false) { deadline in
             guard let entry = self.entry(name), let volume = entry.volume else { return }
             var holders = entry.holders
             if holders.isLastOfInherited(id), try await self.survey(volume) != .unused {
@@ -167,7 +184,7 @@ extension VolumeManager {
 
     private func unmountIdle(_ name: VolumeName) async {
         do {
-            try await work(on: name, within: limits.short) { deadline in
+            try await work(on: name, within: limits.short, alone: false) { deadline in
                 guard let entry = self.entry(name), let volume = entry.volume, entry.isIdle, entry.holders.isEmpty,
                     try await self.survey(volume) == .unused
                 else { return }
@@ -192,7 +209,9 @@ extension VolumeManager {
 
     private func releaseAbandonedOrSayWhyNot(_ name: VolumeName) async {
         do {
-            try await work(on: name, within: limits.short) { try await self.releaseAbandoned(name, until: $0) }
+            try await work(on: name, within: limits.short, alone: false) {
+                try await self.releaseAbandoned(name, until: $0)
+            }
         } catch {
             logger.warning(
                 "it cannot be told whether a volume is still held; it counts as held",
@@ -256,6 +275,7 @@ extension VolumeManager {
 
     /// Throws an error that says who holds the volume, if anybody does.
     func refuseIfHeld(_ volume: Volume) async throws {
+        try await refuseIfHeldElsewhere(volume)
         let holders = entry(volume.name)?.holders ?? VolumeHolders()
         // What is not in the pool stays when the volume is removed; whoever else uses it is none of our business.
         let (driver, context) = (try driver(named: volume.driver), context(volume))

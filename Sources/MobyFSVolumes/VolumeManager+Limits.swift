@@ -30,12 +30,14 @@ extension VolumeManager {
     /// - Parameters:
     ///   - name: The volume.
     ///   - limit: How long it may take, waiting for others included.
+    ///   - isAlone: Whether it matters to other hosts with the same pool, so that they are not to work on the volume.
     ///   - late: Takes back what came about after the caller was told that it did not.
     ///   - body: The work; it is given the time when it should be over.
     /// - Returns: What `body` does.
     /// - Throws: What `body` does, or ``VolumeError`` with code `unavailable` when the time is up.
     func work<Result: Sendable>(
-        on name: VolumeName, within limit: Duration, late: (@Sendable (Result) async -> Void)? = nil,
+        on name: VolumeName, within limit: Duration, alone isAlone: Bool = true,
+        late: (@Sendable (Result) async -> Void)? = nil,
         _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
     ) async throws -> Result {
         let deadline = ContinuousClock.now + limit
@@ -49,7 +51,10 @@ extension VolumeManager {
         Task {
             let outcome: Swift.Result<Result, any Error>
             do {
-                outcome = .success(try await body(deadline))
+                outcome = .success(
+                    isAlone
+                        ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
+                        : try await body(deadline))
             } catch {
                 outcome = .failure(error)
             }

@@ -9,13 +9,14 @@ extension VolumeManager {
     /// volume, left by a Create or Remove that a crash cut off, is unmounted.
     func noteIdleMounts() async {
         do {
-            let names = try await BlockingWork.run { [mounts] in
+            let names = try await BlockingWork.run { [mounts, sharing] in
                 let folders = Directories.isDirectory(mounts) == true ? try Directories.entries(of: mounts) : []
                 let mounted = try MountTable().entries.compactMap { entry -> String? in
                     var below = entry.mountpoint
                     return below.removePrefix(mounts) ? below.components.first?.string : nil
                 }
-                return Set(folders + mounted)
+                let announced = try sharing?.announcements().map(\.description) ?? []
+                return Set(folders + mounted + announced)
             }
             for name in names {
                 if let known = try? VolumeName(name), entry(known) != nil {

@@ -44,6 +44,9 @@ extension VolumeManager {
         if let poolTrouble {
             throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
         }
+        if let trouble = view.trouble {
+            throw VolumeError(.unavailable, "it cannot be seen whether there is a volume '\(name)': \(trouble)")
+        }
         throw VolumeError(.notFound, "no such volume: '\(name)'")
     }
 

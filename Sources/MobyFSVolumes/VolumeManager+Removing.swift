@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Logging
 import MobyFSHost
+import SystemPackage
 
 extension VolumeManager {
     /// Removes a volume that nobody holds; one that does not exist is no error.
@@ -51,6 +52,7 @@ extension VolumeManager {
         } catch let error as VolumeError where error.code == .inUse {
             throw await naming(context, error)
         }
+        await withdraw(volume.name)
         try await driver.remove(volume, in: context)
         let name = volume.name
         if volume.removalPolicy == .keep, driver.keepsDataInside(volume) {
@@ -62,9 +64,16 @@ extension VolumeManager {
             }
             update(name) { $0 = Entry(volume: kept) }
         } else {
-            let place = try await BlockingWork.run { [store, holderStore] in
-                try holderStore.save(VolumeHolders(), of: name)
-                return try store.trash.take(store.directory(of: name), of: name, fate: fate)
+            try await close(volume)
+            let place: FilePath
+            do {
+                place = try await BlockingWork.run { [store, holderStore] in
+                    try holderStore.save(VolumeHolders(), of: name)
+                    return try store.trash.take(store.directory(of: name), of: name, fate: fate)
+                }
+            } catch {
+                await open(name)
+                throw error
             }
             forget(name)
             removals.continuation.yield()
@@ -86,19 +95,25 @@ extension VolumeManager {
         for await _ in removals.stream {
             await condemnExpired()
             // Without the lock: it may take long, and what goes is given back to nobody.
-            await BlockingWork.run { [store] in store.trash.empty() }
+            await purge()
+        }
+    }
+
+    /// Deletes what is to go, unless another host is at it.
+    private func purge() async {
+        do {
+            guard let sharing else { return await BlockingWork.run { [store] in store.trash.empty() } }
+            try await sharing.withLockIfFree("/purge") { await BlockingWork.run { [store] in store.trash.empty() } }
+        } catch {
+            logger.debug("the trash is not emptied", metadata: ["error": "\(error)"])
         }
     }
 
     private func condemnExpired() async {
-        await trashLock.withLock(store.trash.root) { [store, logger] in
-            await BlockingWork.run {
-                do {
-                    try store.trash.condemnExpired()
-                } catch {
-                    logger.debug("the trash cannot be looked through", metadata: ["error": "\(error)"])
-                }
-            }
+        do {
+            try await withTrash { [store] in try await BlockingWork.run { try store.trash.condemnExpired() } }
+        } catch {
+            logger.debug("the trash cannot be looked through", metadata: ["error": "\(error)"])
         }
     }
 

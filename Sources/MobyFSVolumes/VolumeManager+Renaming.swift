@@ -18,7 +18,10 @@ extension VolumeManager {
                 throw VolumeError(.unavailable, "volume '\(second)' is busy: try again")
             }
             defer { self.locks.unlock(second) }
-            try await self.rename(old, to: new, until: deadline)
+            // The first is locked for other hosts already.
+            try await self.sharingLock(on: second, until: deadline) {
+                try await self.rename(old, to: new, until: deadline)
+            }
         }
     }
 
@@ -46,6 +49,8 @@ extension VolumeManager {
             throw VolumeError(.invalidArgument, "volume '\(old)' cannot be renamed: \(obstacle)")
         }
         try await driver.unmount(volume, in: context)
+        await withdraw(old)
+        try await close(volume)
         let renamed = volume.named(new)
         do {
             try await BlockingWork.run { [store, holderStore] in
@@ -53,8 +58,10 @@ extension VolumeManager {
                 try store.rename(old, to: renamed)
             }
         } catch {
+            await open(old)
             throw VolumeError(.io, "volume '\(old)' cannot be renamed to '\(new)'", cause: error)
         }
+        await open(new)
         forget(old)
         update(new) { $0 = Entry(volume: renamed) }
         context.logger.info("volume renamed", metadata: ["volume.new_name": "\(new)"])

@@ -29,6 +29,7 @@ extension VolumeManager {
         _ volume: Volume, to text: String, until deadline: ContinuousClock.Instant
     ) async throws -> ByteSize {
         let driver = try driver(named: volume.driver)
+        if !driver.allowsManyHosts(volume) { try await refuseIfHeldElsewhere(volume) }
         guard let driver = driver as? any ResizableDriver, let option = driver.info.option(named: "size") else {
             throw VolumeError(
                 .invalidArgument,

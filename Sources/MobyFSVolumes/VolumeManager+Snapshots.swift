@@ -110,7 +110,7 @@ extension VolumeManager {
         try await BlockingWork.run { [store] in
             // For whoever deletes it.
             try store.save(record: volume, in: staging)
-            try Files.exchange(other, with: content)
+            try SnapshotStore.exchange(content, with: other)
             try DurableFile.syncDirectory(context.root)
             try DurableFile.syncDirectory(staging)
         }
@@ -118,7 +118,7 @@ extension VolumeManager {
             restored.state = try await driver.create(restored, in: context)
             try await BlockingWork.run { [store, restored] in try store.save(restored) }
         } catch {
-            try await BlockingWork.run { try Files.exchange(other, with: content) }
+            try await BlockingWork.run { try SnapshotStore.exchange(content, with: other) }
             throw error
         }
         update(volume.name) { [restored] in $0.volume = restored }
@@ -140,6 +140,14 @@ extension VolumeManager {
     /// - Returns: For each volume with a snapshot that was due the snapshot's name, or why there is none.
     package func makeScheduledSnapshots(at now: Date = .now) async throws -> [VolumeName: Result<VolumeName, any Error>]
     {
+        guard let sharing else { return try await makeDueSnapshots(at: now) }
+        // Or each host would make one of each volume.
+        return try await sharing.withLock("/snapshots", until: .now + limits.long) {
+            try await makeDueSnapshots(at: now)
+        }
+    }
+
+    private func makeDueSnapshots(at now: Date) async throws -> [VolumeName: Result<VolumeName, any Error>] {
         var made: [VolumeName: Result<VolumeName, any Error>] = [:]
         for description in try describeAll() {
             guard let volume = description.volume, let period = volume.options.snapshotPeriod else { continue }
@@ -147,7 +155,8 @@ extension VolumeManager {
                 let scheduled = try await snapshots(of: volume.name.description).filter(\.isScheduled)
                 // A run that is a little early counts.
                 let isDue = scheduled.last.map { $0.createdAt.addingTimeInterval(period * 0.95) <= now } ?? true
-                guard isDue else { continue }
+                // Who has it mounted sees to it, where several hosts could.
+                guard isDue, try await otherHosts(with: volume.name).isEmpty else { continue }
                 made[volume.name] = .success(try await snapshot(volume.name.description, isScheduled: true))
                 for old in scheduled.dropLast(max(0, volume.options.snapshotCount - 1)) {
                     try await removeSnapshot(old.name.description, of: volume.name.description)
@@ -197,7 +206,10 @@ extension VolumeManager {
     }
 
     /// Whether somebody holds a volume, or a process has it mounted.
+    ///
+    /// - Throws: ``VolumeError`` if that is on another host.
     func isInUse(_ volume: Volume) async throws -> Bool {
+        try await refuseIfHeldElsewhere(volume)
         do {
             try await refuseIfHeld(volume)
             return false

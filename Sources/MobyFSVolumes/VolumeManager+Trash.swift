@@ -36,7 +36,7 @@ extension VolumeManager {
             {
                 throw VolumeError(.invalidArgument, "volume '\(item.volume.name)' cannot be renamed: \(obstacle)")
             }
-            try await self.trashLock.withLock(self.store.trash.root) { [store = self.store, volume] in
+            try await self.withTrash { [store = self.store, volume] in
                 try await BlockingWork.run {
                     // It may have been restored or condemned meanwhile.
                     guard try store.trash.items().contains(where: { $0.id == item.id && $0.fate == .stays }) else {
@@ -46,6 +46,7 @@ extension VolumeManager {
                     try store.save(volume)
                 }
             }
+            await self.open(name)
             self.update(name) { [volume] in $0 = Entry(volume: volume) }
             self.context(volume).logger.info("volume restored from the trash", metadata: ["trash.id": "\(item.id)"])
         }
@@ -68,7 +69,7 @@ extension VolumeManager {
             (names.isEmpty || names.contains { item.isCalled($0) })
                 && date.map { (item.removedAt ?? .distantFuture) < $0 } ?? true
         }
-        try await trashLock.withLock(store.trash.root) { [store] in
+        try await withTrash { [store] in
             try await BlockingWork.run { for item in condemned { try store.trash.condemn(item) } }
         }
         removals.continuation.yield()
@@ -89,6 +90,7 @@ extension VolumeManager {
     /// - Throws: ``VolumeError`` if one of them cannot be removed; those before it are.
     package func prune(isTrial: Bool) async throws -> [VolumeName] {
         try await requirePool()
+        await refresh(nil)
         var pruned: [VolumeName] = []
         for name in try describeAll().map(\.name) {
             let isGone = try await work(on: name, within: limits.short) { deadline in

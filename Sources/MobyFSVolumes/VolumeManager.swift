@@ -40,6 +40,9 @@ package final class VolumeManager: Sendable {
     let logger: Logger
     let drivers: [any VolumeDriver]
     let seesHost: Bool
+    /// What is said to other hosts with the same pool; nil where there are none.
+    let sharing: SharedPool?
+    let view = PoolView()
     private let state = Mutex(State())
     /// Volumes that are being filled, by ID; the name of each is locked.
     let drafts = Mutex<[String: Draft]>([:])
@@ -53,11 +56,12 @@ package final class VolumeManager: Sendable {
     ///   - runtimeDirectory: Where holders are kept; on a file system that does not outlive a boot.
     ///   - drivers: The kinds of storage, the default first.
     ///   - seesHost: Whether this process sees all that is mounted on the host; else process 1 is asked.
+    ///   - sharing: What is said to other hosts with the same pool; nil where there are none.
     ///   - limits: How long calls may take.
     ///   - logger: Where to log.
     package init(
         root: FilePath, runtimeDirectory: FilePath, drivers: [any VolumeDriver], seesHost: Bool = true,
-        limits: TimeLimits = TimeLimits(), logger: Logger
+        sharing: SharedPool? = nil, limits: TimeLimits = TimeLimits(), logger: Logger
     ) {
         store = VolumeStore(root: root, logger: logger) { directory in
             for driver in drivers { try driver.purge(directory) }
@@ -67,6 +71,7 @@ package final class VolumeManager: Sendable {
         holderStore = HolderStore(runtimeDirectory: runtimeDirectory, logger: logger)
         self.drivers = drivers
         self.seesHost = seesHost
+        self.sharing = sharing
         self.logger = logger
         changes = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         removals = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -84,11 +89,13 @@ package final class VolumeManager: Sendable {
 
     func update(_ name: VolumeName, _ body: (inout Entry) -> Void) {
         state.withLock { body(&$0.entries[name, default: Entry()]) }
+        if sharing != nil { view.touch(name) }
         changes.continuation.yield()
     }
 
     func forget(_ name: VolumeName) {
         state.withLock { $0.entries[name] = nil }
+        if sharing != nil { view.touch(name) }
         changes.continuation.yield()
     }
 
@@ -107,13 +114,14 @@ package final class VolumeManager: Sendable {
     /// A pool that cannot be read or written does not stop the daemon: it is said in the log and in each answer.
     package func load() async {
         do {
-            let (contents, holders) = try await BlockingWork.run { [store, holderStore, logger] in
+            let (contents, holders) = try await BlockingWork.run { [store, holderStore, sharing, logger] in
                 do {
                     try store.prepare()
                 } catch {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
-                return (try store.load(), holderStore.load())
+                try sharing?.join()
+                return (try store.load { sharing?.isAbandoned(by: $0) ?? true }, holderStore.load())
             }
             state.withLock { state in
                 state.poolTrouble = nil
@@ -134,7 +142,7 @@ package final class VolumeManager: Sendable {
     }
 
     /// What makes a record useless though it parses: a driver or options that nobody could have asked for.
-    private func troubleWithOptions(of volume: Volume) -> String? {
+    func troubleWithOptions(of volume: Volume) -> String? {
         do {
             try driver(named: volume.driver).check(volume.options)
             return nil

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MobyFSHost
+
 /// The name of a volume: 1 to 255 of `A-Z a-z 0-9 _ . -`, the first a letter or a digit.
 ///
 /// That is the rule of the engine's own volumes. The engine does not hold plugins to it, so `../x` gets here.
@@ -44,8 +46,6 @@ package struct VolumeName: Hashable, Sendable, Comparable, CustomStringConvertib
     package func fileName(suffix: String) -> String {
         let room = 255 - suffix.utf8.count
         guard description.utf8.count > room else { return description + suffix }
-        // FNV-1a, 64 bits.
-        let checksum = description.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        return "\(description.prefix(room - 17))~\(String(checksum, radix: 16))\(suffix)"
+        return "\(description.prefix(room - 17))~\(String(description.checksum, radix: 16))\(suffix)"
     }
 }

@@ -12,7 +12,7 @@ package import SystemPackage
 /// volumes/NAME/secrets.json  the passwords among it, where there are any
 /// volumes/NAME/data/         the data of a directory volume
 /// volumes/NAME/snapshots/    see ``SnapshotStore``
-/// volumes/.new-*/            a volume that is being created
+/// volumes/.new-*/            a volume that is being created; in a pool of several hosts, .new-HOST-*
 /// trash/NAME.TIME/           a volume that was removed
 /// quarantine/NAME/           a volume whose record does not parse, with reason.txt
 /// ```
@@ -28,7 +28,7 @@ package struct VolumeStore: Sendable {
     package let root: FilePath
     /// Where volumes go that are removed.
     package let trash: Trash
-    private let logger: Logger
+    let logger: Logger
     /// Takes apart what only a driver can in a directory that is to be deleted.
     private let purge: @Sendable (FilePath) throws -> Void
 
@@ -42,7 +42,7 @@ package struct VolumeStore: Sendable {
     }
 
     /// What the names of half-made volumes begin with; no volume's does.
-    private static let stagingPrefix = ".new-"
+    static let stagingPrefix = ".new-"
 
     private static let secretsName = "secrets.json"
 
@@ -70,11 +70,16 @@ package struct VolumeStore: Sendable {
     /// Reads all records.
     ///
     /// What cannot be served is set aside, and the rest is not touched by it.
-    package func load() throws -> Contents {
+    ///
+    /// - Parameter isAbandoned: Whether what a host has left half-made is to be deleted.
+    /// - Returns: All volumes.
+    /// - Throws: ``SystemCallError`` if the pool cannot be read.
+    package func load(isAbandoned: (_ host: String) -> Bool = { _ in true }) throws -> Contents {
         var contents = Contents()
         for entry in try Directories.entries(of: volumes) {
             if entry.hasPrefix(Self.stagingPrefix) {
-                discardStaging(volumes.appending(entry))
+                let host = entry.dropFirst(Self.stagingPrefix.count).prefix { $0 != "-" }
+                if isAbandoned(String(host)) { discardStaging(volumes.appending(entry)) }
             } else if let name = nameOfVolume(entry, in: volumes) {
                 load(name, into: &contents)
             } else {
@@ -171,10 +176,17 @@ package struct VolumeStore: Sendable {
     // MARK: - Writing
 
     /// Makes a directory for a volume to be created in.
-    func stage() throws -> FilePath {
-        let path = volumes.appending("\(Self.stagingPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+    ///
+    /// - Parameter sharing: The hosts that share the pool; nil where there are none.
+    /// - Returns: The directory.
+    /// - Throws: ``SystemCallError``.
+    func stage(for sharing: SharedPool?) throws -> FilePath {
+        let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let host = sharing?.id.map { "\($0)-" } ?? ""
+        let path = volumes.appending("\(Self.stagingPrefix)\(host)\(unique)")
         // Nothing is lost with it before commit(_:as:), which syncs what is in it and then its name.
         try Directories.create(path, mode: 0o711, isDurable: false)
+        try sharing?.open(path)
         return path
     }
 

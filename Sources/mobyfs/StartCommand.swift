@@ -27,6 +27,9 @@ struct StartCommand: AsyncParsableCommand {
     @Option(help: "Where it is kept who holds which volume. (default: \(Setting.runtimeDirectory.defaultValue ?? ""))")
     var runtimeDir: String?
 
+    @Option(help: "Whether other hosts have the data folder too: true, false, or auto for what its file system says.")
+    var shared: String?
+
     @Option(help: "Serve this address, unix:///PATH or tcp://HOST:PORT; engines are told of the last. (repeatable)")
     var listen: [String] = []
 
@@ -73,6 +76,7 @@ struct StartCommand: AsyncParsableCommand {
         var flags: [Setting: String] = [:]
         flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
         flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)
+        flags[.shared] = shared
         if !listen.isEmpty { flags[.listen] = listen.joined(separator: " ") }
         flags[.port] = port
         flags[.tlsCertificate] = tlsCert.map(AbsolutePath.of)

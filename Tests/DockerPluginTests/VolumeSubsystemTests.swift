@@ -35,7 +35,7 @@ import Testing
         switch VolumeSubsystem(Plugin(), names: names).answer(method[...], body: Array(body.utf8), from: Caller()) {
         case .now(let response): (response.status, String(decoding: response.body, as: UTF8.self))
         case .later(let work):
-            await { response in (response.status, String(decoding: response.body, as: UTF8.self)) }(work())
+            await work().map { response in (response.status, String(decoding: response.body, as: UTF8.self)) }
         case .hangUp: nil
         }
     }

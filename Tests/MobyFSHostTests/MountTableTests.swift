@@ -18,7 +18,7 @@ import Testing
             entries[1]
                 == MountEntry(
                     id: 36, device: "0:30", root: #"/sub dir/\x"#, mountpoint: "/mnt/a\tb", type: "fuse.sshfs",
-                    source: "host:/x\n"))
+                    source: "host:/x\n", options: "rw"))
     }
 
     @Test func readsThisProcessesTable() throws {

@@ -37,5 +37,9 @@ int mobyfs_stable_fsid(int fd, uint64_t *fsid);
 /// renameat2(2) with RENAME_EXCHANGE: two names change places in one step. Returns 0, or an error number.
 int mobyfs_exchange(const char *one, const char *other);
 
+/// F_OFD_SETLK of fcntl(2): locks one byte of a file for the open file alone. Returns 0, or an error number: EAGAIN if
+/// somebody has it.
+int mobyfs_lock_byte(int fd, int64_t offset);
+
 /// syncfs(2): waits until all that was written to the file system of `fd` is on its disk. Returns 0, or an error number.
 int mobyfs_sync_filesystem(int fd);

@@ -18,8 +18,11 @@ struct mobyfs_loop_status {
 /// LOOP_CTL_GET_FREE on /dev/loop-control. Returns a number, or a negative error number.
 int mobyfs_loop_free_number(int control);
 
-/// LOOP_CONFIGURE (Linux 5.8) with LO_FLAGS_AUTOCLEAR. Returns 0, or an error number: EBUSY if somebody was quicker.
-int mobyfs_loop_configure(int device, int file, int is_direct);
+/// LOOP_CONFIGURE (Linux 5.8). Returns 0, or an error number: EBUSY if somebody was quicker.
+int mobyfs_loop_configure(int device, int file, int is_direct, int is_autoclear);
+
+/// LOOP_CLR_FD. Returns 0, or an error number: ENXIO if the device has no file.
+int mobyfs_loop_clear(int device);
 
 /// LOOP_GET_STATUS64. Returns 0, or an error number: ENXIO if the device has no file.
 int mobyfs_loop_status(int device, struct mobyfs_loop_status *status);

@@ -19,12 +19,12 @@ package struct ControlSubsystem: PluginSubsystem {
         func on<Call: ControlCall>(
             _ type: Call.Type, _ answer: @escaping @Sendable (Call) async throws -> Call.Answer
         ) {
-            handlers[Call.method] = Self.handler { call, _ in try await answer(call) }
+            handlers[Call.method] = Self.handler(volumes) { call, _ in try await answer(call) }
         }
         func onProcess<Call: ControlCall>(
             _ type: Call.Type, _ answer: @escaping @Sendable (Call, ProcessIdentity) async throws -> Call.Answer
         ) {
-            handlers[Call.method] = Self.handler { call, caller in
+            handlers[Call.method] = Self.handler(volumes) { call, caller in
                 guard let process = caller.processID.flatMap({ ProcessIdentity(processID: $0) }) else {
                     throw VolumeError(.invalidArgument, "the calling process cannot be seen: call from the same host")
                 }
@@ -32,8 +32,12 @@ package struct ControlSubsystem: PluginSubsystem {
             }
         }
         on(ListDrivers.self) { _ in DriverList(await volumes.driverFacts()) }
-        on(ListVolumes.self) { _ in VolumeList(volumes: try volumes.describeAll().map(VolumeDetails.init)) }
-        on(InspectVolume.self) { VolumeDetails(try volumes.describe($0.name)) }
+        on(ListVolumes.self) { _ in VolumeList(volumes: try volumes.describeAll().map { VolumeDetails($0) }) }
+        on(InspectVolume.self) {
+            await volumes.refresh($0.name)
+            let description = try volumes.describe($0.name)
+            return VolumeDetails(description, hosts: try await volumes.otherHosts(with: description.name))
+        }
         on(CreateVolume.self) {
             try await volumes.create($0.name, options: $0.options)
             return Done()
@@ -113,11 +117,14 @@ package struct ControlSubsystem: PluginSubsystem {
     }
 
     private static func handler<Call: ControlCall>(
-        _ answer: @escaping @Sendable (Call, Caller) async throws -> Call.Answer
+        _ volumes: VolumeManager, _ answer: @escaping @Sendable (Call, Caller) async throws -> Call.Answer
     ) -> Handler {
         { body, caller in
             let call = try ControlCoding.read(Call.self, from: body)
-            return { try ControlCoding.encode(try await answer(call, caller)) }
+            return {
+                await volumes.refresh(nil)
+                return try ControlCoding.encode(try await answer(call, caller))
+            }
         }
     }
 

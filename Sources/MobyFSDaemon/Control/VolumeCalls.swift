@@ -115,17 +115,19 @@ package struct VolumeDetails: Codable, Hashable, Sendable {
     package let onRemove: String?
     package let isProtected: Bool
     package let holders: [Holder]
+    /// The other hosts that have it mounted; nil where that was not asked for.
+    package let hosts: [String]?
     /// Why it cannot be served, or could not be mounted the last time.
     package let trouble: String?
     /// What its owner had better change.
     package let warning: String?
 
     private enum CodingKeys: String, CodingKey {
-        case name, driver, options, mountpoint, createdAt, plugin, onRemove, holders, trouble, warning
+        case name, driver, options, mountpoint, createdAt, plugin, onRemove, holders, hosts, trouble, warning
         case isProtected = "protected"
     }
 
-    init(_ description: VolumeDescription) {
+    init(_ description: VolumeDescription, hosts: [PoolHost]? = nil) {
         let volume = description.volume
         name = description.name.description
         driver = volume?.driver
@@ -138,6 +140,7 @@ package struct VolumeDetails: Codable, Hashable, Sendable {
         holders = description.holders.byID.sorted { $0.key < $1.key }.map { id, holder in
             Holder(id: id, count: holder.count, engine: holder.engine.map { Int($0.processID) })
         }
+        self.hosts = hosts.map { hosts in hosts.map(\.name).sorted() }
         trouble = description.trouble
         warning = description.warning
     }

@@ -104,6 +104,8 @@ package struct DirectoryDriver: VolumeDriver {
         volume.options["mountpoint"].map { FilePath($0) } ?? context.root.appending("data")
     }
 
+    package func allowsManyHosts(_ volume: Volume) -> Bool { true }
+
     package func keepsDataInside(_ volume: Volume) -> Bool {
         volume.options["mountpoint"] == nil
     }

@@ -123,6 +123,12 @@ package struct MountDriver: VolumeDriver {
 
     package func keepsDataInside(_ volume: Volume) -> Bool { false }
 
+    /// A disk may be seen by several hosts, and be destroyed by them; a server is there for that.
+    package func allowsManyHosts(_ volume: Volume) -> Bool {
+        guard let request = try? MountRequest(volume.options) else { return false }
+        return request.isBind || !request.type.isLocal
+    }
+
     /// Checks what can be checked while the server may be away.
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
         let request = try MountRequest(volume.options)

@@ -49,6 +49,7 @@ extension VolumeCommand {
                 let engine = holder.engine.map { "the engine with process ID \($0)" } ?? "an engine"
                 return "held: \(holder.id) by \(engine)" + (holder.count > 1 ? ", \(holder.count) times" : "")
             }
+            lines += (volume.hosts ?? []).map { "mounted on host: \($0)" }
             if volume.holders.isEmpty { lines.append("held: by nobody") }
             if let warning = volume.warning { lines.append("warning: \(warning)") }
             if let trouble = volume.trouble { lines.append("trouble: \(trouble)") }

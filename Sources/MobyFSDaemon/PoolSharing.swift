@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Logging
+import MobyFSHost
+import MobyFSVolumes
+
+/// Finds out whether other hosts have the data folder too.
+struct PoolSharing {
+    let configuration: Configuration
+    let isManaged: Bool
+    let logger: Logger
+
+    /// What is to be said to other hosts; nil where there are none.
+    ///
+    /// - Throws: ``ConfigurationError`` if hosts cannot share the folder that is to be shared.
+    func make() throws -> SharedPool? {
+        let folder = configuration.dataDirectory
+        switch (SharedFileSystem(of: Directories.resolve(folder), in: try MountTable()), configuration.isShared) {
+        case (_, false?), (.local, nil): return nil
+        case (.unlocked(let type, let advice), let wanted):
+            let problem =
+                "'\(folder)' is on \(type), which does not carry locks to other hosts: "
+            guard wanted == true else {
+                throw ConfigurationError(
+                    problem + "\(advice); or say \(Setting.shared.rawValue)=false if no other host uses the folder")
+            }
+            throw ConfigurationError(problem + advice)
+        case (.local(let type), true?):
+            logger.warning(
+                "the data folder is to be shared, and is on a file system of this host; is the shared one not mounted?",
+                metadata: ["file.path": "\(folder)", "file_system.type": "\(type)"])
+        case (.shared(let type), _):
+            logger.notice(
+                "other hosts with this data folder have the same volumes",
+                metadata: ["file.path": "\(folder)", "file_system.type": "\(type)"])
+        }
+        guard !isManaged else {
+            throw ConfigurationError(
+                "'\(folder)' is shared with other hosts, which a managed plugin cannot tell what it has mounted: install "
+                    + "the mobyfs package instead")
+        }
+        return SharedPool(
+            root: folder, runtimeDirectory: configuration.runtimeDirectory, hostName: ProcessInfo.processInfo.hostName)
+    }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import MobyFSHost
+import Synchronization
+package import SystemPackage
+
+/// What the hosts that share a pool tell each other in it.
+///
+/// ```
+/// hosts/ID                a host that lives: it has the file locked until it dies; its name is in it
+/// locks                   who changes a volume just now, see ``NameLocks``
+/// volumes/NAME/hosts/ID/  that host has the volume mounted
+/// ```
+/// A host's ID is made at its first start after a boot, and kept in the runtime directory. With the host die its lock and
+/// so, without anybody doing anything, what it has said of volumes. All calls but ``withLock(_:until:_:)`` block.
+package final class SharedPool: Sendable {
+    private struct HostFile: Codable {
+        var name: String
+    }
+
+    /// How long to wait between two tries to get a lock that another host has.
+    private static let intervals = (shortest: Duration.milliseconds(5), longest: Duration.milliseconds(200))
+
+    private let hosts: FilePath
+    private let volumes: FilePath
+    private let identity: FilePath
+    private let announced: FilePath
+    private let locks: NameLocks
+    private let hostName: String
+    private let member = Mutex<(id: String, lock: LastingLock)?>(nil)
+
+    /// - Parameters:
+    ///   - root: The pool.
+    ///   - runtimeDirectory: What this host keeps of it until it reboots.
+    ///   - hostName: What this host is called.
+    package init(root: FilePath, runtimeDirectory: FilePath, hostName: String) {
+        hosts = root.appending("hosts")
+        volumes = root.appending("volumes")
+        locks = NameLocks(root.appending("locks"))
+        identity = runtimeDirectory.appending("host-id")
+        announced = runtimeDirectory.appending("announced")
+        self.hostName = hostName
+    }
+
+    // MARK: - Hosts
+
+    /// This host's ID; nil unless it has joined.
+    var id: String? { member.withLock { $0?.id } }
+
+    /// Becomes one of the pool's hosts, or goes on to be the one that it was before this process was started.
+    func join() throws {
+        try Directories.create(hosts, mode: 0o700)
+        try Directories.create(announced, mode: 0o700)
+        if let id = knownID(), let lock = try LastingLock(taking: hosts.appending(id)) {
+            member.withLock { $0 = (id, lock) }
+            return
+        }
+        let id = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        // Seen by others once it is locked: what they find unlocked is of a host that is dead.
+        let staging = hosts.appending(".new-\(id)")
+        try DurableFile.write(JSONEncoder().encode(HostFile(name: hostName)), to: staging)
+        guard let lock = try LastingLock(taking: staging) else {
+            throw SystemCallError("lock '\(staging)'", .wouldBlock)
+        }
+        try DurableFile.rename(staging, to: hosts.appending(id))
+        try DurableFile.write("\(id) \(ProcessIdentity.currentBootID)\n".utf8, to: identity, isDurable: false)
+        member.withLock { $0 = (id, lock.moved(to: hosts.appending(id))) }
+        for dead in try Directories.entries(of: hosts) where dead != id { try discardIfDead(dead) }
+    }
+
+    /// The ID that this host had, if it has not been rebooted since.
+    private func knownID() -> String? {
+        // Without the file it has none.
+        guard let bytes = try? DurableFile.read(identity) else { return nil }
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+        guard words.count == 2, words[1] == ProcessIdentity.currentBootID,
+            Directories.isDirectory(hosts.appending(words[0])) == false
+        else { return nil }
+        return words[0]
+    }
+
+    /// Is no host of the pool any more, unless it has volumes mounted.
+    package func leave() throws {
+        guard let member = member.withLock({ $0 }), try Directories.entries(of: announced).isEmpty else { return }
+        try Files.unlink(identity)
+        try Files.unlink(member.lock.path)
+        try member.lock.giveBack()
+        self.member.withLock { $0 = nil }
+    }
+
+    /// Whether the other hosts still know that this one lives.
+    ///
+    /// When it was cut off from the pool's servers for long, they take it for dead.
+    var isMember: Bool {
+        get throws { try member.withLock { $0 }?.lock.isHeld ?? false }
+    }
+
+    /// Whether what a host has left half-made may be deleted: by itself, or because it is dead.
+    func isAbandoned(by id: String) -> Bool {
+        // What cannot be told is not deleted.
+        id == self.id || (try? FileLock.isTaken(hosts.appending(id))) == false
+    }
+
+    private func discardIfDead(_ id: String) throws {
+        guard try !FileLock.isTaken(hosts.appending(id)) else { return }
+        try Self.removing { try Files.unlink(hosts.appending(id)) }
+    }
+
+    private func host(_ id: String) -> PoolHost {
+        // The name is for people.
+        let bytes = (try? DurableFile.read(hosts.appending(id))) ?? []
+        let file = try? JSONDecoder().decode(HostFile.self, from: Data(bytes))
+        return PoolHost(id: id, name: file?.name ?? id)
+    }
+
+    // MARK: - Locks
+
+    /// Works on a volume while no other host does.
+    ///
+    /// - Parameters:
+    ///   - name: What tells one thing to work on from others.
+    ///   - deadline: How long to wait for others.
+    ///   - body: The work.
+    /// - Returns: What `body` does.
+    /// - Throws: ``VolumeError`` with code `unavailable` if the others do not come to an end, or what `body` throws.
+    func withLock<Result>(
+        _ name: String, until deadline: ContinuousClock.Instant, _ body: () async throws -> Result
+    ) async throws -> Result {
+        var interval = Self.intervals.shortest
+        while true {
+            if let lock = try await BlockingWork.run({ [locks] in try locks.take(name) }) {
+                defer { lock.giveBack() }
+                return try await body()
+            }
+            guard .now + interval < deadline else {
+                throw VolumeError(
+                    .unavailable,
+                    "volume '\(name)' is busy: another host of the pool works on it; see 'journalctl -u mobyfs' there, "
+                        + "and try again")
+            }
+            try await Task.sleep(for: interval)
+            interval = min(interval * 2, Self.intervals.longest)
+        }
+    }
+
+    /// The same, unless another host does just now.
+    ///
+    /// - Returns: Nil if one does.
+    func withLockIfFree<Result>(_ name: String, _ body: () async throws -> Result) async throws -> Result? {
+        guard let lock = try await BlockingWork.run({ [locks] in try locks.take(name) }) else { return nil }
+        defer { lock.giveBack() }
+        return try await body()
+    }
+
+    // MARK: - Who has what mounted
+
+    static let hostsName = "hosts"
+
+    private func hosts(of name: VolumeName) -> FilePath {
+        volumes.appending(name.description).appending(Self.hostsName)
+    }
+
+    /// Says that this host has a volume mounted, or is about to. Needs the volume's lock.
+    func announce(_ name: VolumeName) throws {
+        guard let id else { throw SystemCallError("join the hosts in '\(hosts)'", .noSuchProcess) }
+        // A crash from here on leaves a file that says what is to be taken back.
+        try DurableFile.write([], to: announced.appending(name.description), isDurable: false)
+        let place = hosts(of: name).appending(id)
+        // Its folder is missing where the volume is on its way out.
+        guard mkdir(place.string, 0o700) != 0, errno != EEXIST else { return }
+        throw SystemCallError("mkdir '\(place)'", Errno(rawValue: errno))
+    }
+
+    /// Takes back ``announce(_:)``; fine if there was none.
+    func withdraw(_ name: VolumeName) throws {
+        let mark = announced.appending(name.description)
+        guard let id, Directories.isDirectory(mark) == false else { return }
+        try Self.removing { try check(rmdir(hosts(of: name).appending(id).string), "rmdir '\(hosts(of: name))/\(id)'") }
+        try Self.removing { try Files.unlink(mark) }
+    }
+
+    /// What this host said and did not take back before this process was started.
+    func announcements() throws -> [VolumeName] {
+        try Directories.entries(of: announced).compactMap { try? VolumeName($0) }
+    }
+
+    /// The hosts that have a volume mounted, but for this one.
+    func others(with name: VolumeName) throws -> [PoolHost] {
+        guard Directories.isRealDirectory(hosts(of: name)) else { return [] }
+        return try Directories.entries(of: hosts(of: name)).filter { $0 != id }.compactMap { other in
+            if try FileLock.isTaken(hosts.appending(other)) { return host(other) }
+            try Self.removing { try check(rmdir(hosts(of: name).appending(other).string), "rmdir '\(other)'") }
+            return nil
+        }
+    }
+
+    /// Lets a volume's directory be moved to where it is no volume: from now on nobody can mount it.
+    ///
+    /// - Throws: ``SystemCallError`` with `directoryNotEmpty` if another host has it mounted.
+    func close(_ name: VolumeName) throws {
+        try Self.removing { try check(rmdir(hosts(of: name).string), "rmdir '\(hosts(of: name))'") }
+    }
+
+    /// Lets a volume in this directory be mounted.
+    func open(_ directory: FilePath) throws {
+        try Directories.create(directory.appending(Self.hostsName), mode: 0o700)
+    }
+
+    /// Fine if another was quicker.
+    private static func removing(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            return
+        }
+    }
+}

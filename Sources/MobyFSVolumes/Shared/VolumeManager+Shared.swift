@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+/// Working with a pool that other hosts work with too. Where there are none, all of this does nothing.
+extension VolumeManager {
+    /// How long a call that only reads waits for the pool's servers.
+    private static let patience = Duration.seconds(2)
+
+    /// Whether other hosts see the same volumes.
+    package var isShared: Bool { sharing != nil }
+
+    /// Tells the other hosts that this one is none of them any more, unless it has volumes mounted.
+    package func leavePool() async {
+        guard let sharing else { return }
+        do {
+            // The pool's servers may be gone already.
+            try await BlockingWork.run(until: .now + Self.patience, "leave the pool") { try sharing.leave() }
+        } catch {
+            logger.warning("other hosts take this one for alive until it reboots", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - One at a time
+
+    /// Works on a volume as it is now, while no other host does.
+    func sharingLock<Result: Sendable>(
+        on name: VolumeName, until deadline: ContinuousClock.Instant,
+        _ body: @Sendable () async throws -> Result
+    ) async throws -> Result {
+        guard let sharing else { return try await body() }
+        try await requirePool()
+        return try await sharing.withLock(name.description, until: deadline) {
+            try await self.look(at: name)
+            return try await body()
+        }
+    }
+
+    /// Works on the trash while nobody else does.
+    func withTrash<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+        try await trashLock.withLock(store.trash.root) {
+            guard let sharing = self.sharing else { return try await body() }
+            return try await sharing.withLock("/trash", until: .now + self.limits.short, body)
+        }
+    }
+
+    /// Takes over what other hosts have done to a volume.
+    private func look(at name: VolumeName) async throws {
+        do {
+            let volume = try await BlockingWork.run { [store] in try store.current(name) }
+            adopt(name, volume.map { .success($0) })
+        } catch let problem as VolumeRecord.Problem {
+            adopt(name, .failure(problem))
+        }
+    }
+
+    /// Notes what there is of a volume; nil for nothing.
+    private func adopt(_ name: VolumeName, _ found: Result<Volume, any Error>?) {
+        let known = entry(name)
+        switch found {
+        case .success(let volume):
+            guard known?.volume != volume || known?.trouble != nil else { return }
+            let trouble = troubleWithOptions(of: volume)
+            update(name) {
+                $0.volume = volume
+                $0.trouble = trouble
+            }
+        case .failure(let problem):
+            update(name) { $0.trouble = "\(problem)" }
+        case nil:
+            guard let known else { return }
+            guard known.holders.isEmpty else {
+                update(name) { $0.trouble = "its folder is gone from the pool, though this host has it mounted" }
+                return
+            }
+            forget(name)
+        }
+    }
+
+    // MARK: - Who has what mounted
+
+    /// Says that this host is about to mount a volume.
+    ///
+    /// - Throws: ``VolumeError`` with code `inUse` if another host has it mounted, and one at a time may.
+    func announce(_ volume: Volume, by driver: any VolumeDriver) async throws {
+        guard let sharing else { return }
+        let isNew = entry(volume.name)?.holders.isEmpty ?? true
+        do {
+            try await BlockingWork.run { try sharing.announce(volume.name) }
+        } catch {
+            throw VolumeError(
+                .unavailable, "cannot tell other hosts that volume '\(volume.name)' is mounted here", cause: error)
+        }
+        do {
+            guard isNew, !driver.allowsManyHosts(volume) else { return }
+            let others = try await BlockingWork.run { try sharing.others(with: volume.name) }
+            guard let other = others.first else { return }
+            throw VolumeError(
+                .inUse,
+                "volume '\(volume.name)' is mounted on \(other), and with driver '\(volume.driver)' one host at a time can "
+                    + "have it: stop the containers that use it there")
+        } catch {
+            if isNew { await withdraw(volume.name) }
+            throw error
+        }
+    }
+
+    /// Says that this host has a volume mounted no longer.
+    ///
+    /// - Returns: Whether that could be said; else it is tried again later.
+    @discardableResult
+    func withdraw(_ name: VolumeName) async -> Bool {
+        guard let sharing else { return true }
+        do {
+            try await BlockingWork.run { try sharing.withdraw(name) }
+            return true
+        } catch {
+            logger.warning(
+                "other hosts cannot be told that a volume is mounted here no longer",
+                metadata: ["volume.name": "\(name)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    /// The same after an unmount; what is in this host's memory stays mounted, and is to be had nowhere else.
+    ///
+    /// - Returns: Whether nothing is left to be done.
+    func withdrawUnlessMounted(_ volume: Volume) async throws -> Bool {
+        guard sharing != nil else { return true }
+        let place = context(volume).mounts
+        guard try await BlockingWork.run({ try Mounts.entry(at: place) == nil }) else { return true }
+        return await withdraw(volume.name)
+    }
+
+    /// The other hosts that have a volume mounted.
+    package func otherHosts(with name: VolumeName) async throws -> [PoolHost] {
+        guard let sharing else { return [] }
+        return try await BlockingWork.run { try sharing.others(with: name) }
+    }
+
+    /// Throws an error that names the other host that has a volume mounted, if any.
+    func refuseIfHeldElsewhere(_ volume: Volume) async throws {
+        guard let other = try await otherHosts(with: volume.name).first else { return }
+        throw VolumeError(
+            .inUse,
+            "volume '\(volume.name)' is in use on \(other): stop the containers that use it there, or run this there")
+    }
+
+    /// Sees to it that no other host mounts a volume whose directory is about to be moved.
+    func close(_ volume: Volume) async throws {
+        guard let sharing else { return }
+        do {
+            try await BlockingWork.run { try sharing.close(volume.name) }
+        } catch let error as SystemCallError where error.errno == .directoryNotEmpty {
+            try await refuseIfHeldElsewhere(volume)
+            throw error
+        }
+    }
+
+    /// Lets other hosts mount a volume whose directory is in its place.
+    func open(_ name: VolumeName) async {
+        guard let sharing else { return }
+        do {
+            try await BlockingWork.run { [store] in try sharing.open(store.directory(of: name)) }
+        } catch {
+            logger.warning(
+                "a volume cannot be mounted until its folder 'hosts' is there",
+                metadata: ["volume.name": "\(name)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: - Staying up to date
+
+    /// Takes over what other hosts have done, as far as the pool's servers answer at once.
+    ///
+    /// - Parameter text: The volume that matters; nil for all.
+    package func refresh(_ text: String?) async {
+        guard sharing != nil, poolTrouble == nil else { return }
+        if let text {
+            guard let name = try? VolumeName(text) else { return }
+            await refresh(name, isThorough: true)
+        } else {
+            await refresh(nil, isThorough: false)
+        }
+    }
+
+    /// Looks at all volumes, also at those that were there before, and whether this host still counts as one of the pool's.
+    package func refreshThoroughly() async {
+        guard let sharing, poolTrouble == nil else { return }
+        await refresh(nil, isThorough: true)
+        do {
+            guard try await !BlockingWork.run({ try sharing.isMember }) else { return }
+            await rejoin(sharing)
+        } catch {
+            logger.warning("it cannot be told whether this host is cut off", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Others took this host for dead.
+    private func rejoin(_ sharing: SharedPool) async {
+        logger.error("this host was cut off from the pool, and other hosts took it for dead; it joins anew")
+        do {
+            try await BlockingWork.run { try sharing.join() }
+        } catch {
+            return logger.error("this host cannot join the pool's hosts", metadata: ["error": "\(error)"])
+        }
+        for (name, entry) in entries where !entry.holders.isEmpty {
+            guard let volume = entry.volume else { continue }
+            do {
+                try await announceAgain(volume)
+            } catch {
+                update(name) { $0.mountFailure = "\(error)" }
+                logger.error(
+                    "a volume is mounted here that this host has lost; its containers are to be stopped",
+                    metadata: ["volume.name": "\(name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func announceAgain(_ volume: Volume) async throws {
+        guard let sharing else { return }
+        let driver = try driver(named: volume.driver)
+        try await BlockingWork.run { try sharing.announce(volume.name) }
+        if !driver.allowsManyHosts(volume) { try await refuseIfHeldElsewhere(volume) }
+    }
+
+    private func refresh(_ name: VolumeName?, isThorough: Bool) async {
+        let key = name?.description ?? (isThorough ? "/thorough" : "/")
+        let (arrival, deadline) = (ContinuousClock.now, ContinuousClock.now + Self.patience)
+        do {
+            guard await view.locks.lock(key, until: deadline) else {
+                throw SystemCallError("read '\(store.volumes)'", .timedOut)
+            }
+            // Whoever waited is content with what began after it had come.
+            guard !view.hasLooked(key, since: arrival) else { return view.locks.unlock(key) }
+            let (start, generation, seen) = (ContinuousClock.now, view.generation, view.stamps)
+            let changes = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
+                [store, view] in
+                defer { view.locks.unlock(key) }
+                if let name { return try store.changes(of: name, since: seen[name]) }
+                return try store.changes(since: seen, isThorough: isThorough)
+            }
+            await apply(changes, since: generation)
+            view.note(look: key, begun: start)
+            view.trouble = nil
+        } catch {
+            logger.debug("the volumes of other hosts cannot be seen", metadata: ["error": "\(error)"])
+            view.trouble = "\(error)"
+        }
+    }
+
+    private func apply(_ changes: VolumeStore.Changes, since generation: UInt64) async {
+        for (name, stamp, volume) in changes.changed where view.isUntouched(name, since: generation) {
+            adopt(name, volume)
+            view.note(stamp, of: name)
+        }
+        let gone = changes.gone.filter { view.isUntouched($0, since: generation) && entry($0) != nil }
+        for name in gone {
+            adopt(name, nil)
+            view.note(nil, of: name)
+        }
+        // What one of them had in memory is of no use any more.
+        if !gone.isEmpty { await noteIdleMounts() }
+    }
+}
