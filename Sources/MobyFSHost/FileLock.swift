@@ -19,6 +19,7 @@ package enum FileLock {
     ///   - path: Its path, for errors.
     ///   - patience: How long to try.
     /// - Returns: Whether the lock was had.
+    /// - Throws: ``SystemCallError``.
     static func take(_ descriptor: CInt, named path: FilePath, patience: Duration = .zero) throws -> Bool {
         let end = ContinuousClock.now + patience
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {

@@ -131,6 +131,7 @@ extension LoopDevice {
     ///   - backing: The open file. What is locked through it stays locked.
     ///   - file: Its path, for errors.
     /// - Returns: The device.
+    /// - Throws: ``SystemCallError`` or ``LoopDeviceError``.
     static func attachForGood(_ backing: CInt, named file: FilePath) throws -> LoopDevice {
         let (device, descriptor) = try attach(backing, named: file, isAutoclear: false)
         close(descriptor)

@@ -85,8 +85,8 @@ package final class SharedPool: Sendable {
     package func leave() throws {
         guard let member = member.withLock({ $0 }), try Directories.entries(of: announced).isEmpty else { return }
         try Files.unlink(identity)
-        try Files.unlink(member.lock.path)
         try member.lock.giveBack()
+        try Self.removing { try Files.unlink(member.lock.path) }
         self.member.withLock { $0 = nil }
     }
 
@@ -162,7 +162,9 @@ package final class SharedPool: Sendable {
         volumes.appending(name.description).appending(Self.hostsName)
     }
 
-    /// Says that this host has a volume mounted, or is about to. Needs the volume's lock.
+    /// Says that this host has a volume mounted, or is about to.
+    ///
+    /// Needs the volume's lock.
     func announce(_ name: VolumeName) throws {
         guard let id else { throw SystemCallError("join the hosts in '\(hosts)'", .noSuchProcess) }
         // A crash from here on leaves a file that says what is to be taken back.

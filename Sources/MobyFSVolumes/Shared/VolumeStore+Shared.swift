@@ -93,6 +93,8 @@ extension VolumeStore {
     /// - Parameters:
     ///   - seen: What was seen.
     ///   - isThorough: Whether to look at each; else only at those that were not there.
+    /// - Returns: What has changed.
+    /// - Throws: ``SystemCallError`` if the list of volumes cannot be read.
     func changes(since seen: [VolumeName: VolumeStamp], isThorough: Bool) throws -> Changes {
         var changes = Changes()
         let numbers = try Directories.fileNumbers(of: volumes)

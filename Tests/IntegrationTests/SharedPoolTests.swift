@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import Glibc
+import MobyFSHost
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+/// Several daemons with one pool. Here they share a folder of this host, each with a runtime directory of its own, which
+/// is what makes them different hosts; `SharedPoolEngineTests` has two hosts and a GlusterFS volume.
+@Suite(.timeLimit(.minutes(3))) struct SharedPoolTests {
+    private static var canShare: Bool { geteuid() == 0 && LoopDevice.obstacle == nil }
+
+    /// Runs `body` with two daemons, one pool.
+    private func withTwo(
+        _ body: @escaping @Sendable (_ pool: FilePath, RunningDaemon, RunningDaemon) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { root in
+            let pool = root.appending("pool")
+            try await withHost("a", of: root) { one in
+                try await withHost("b", of: root) { other in try await body(pool, one, other) }
+            }
+            // Who has nothing mounted leaves the pool when it is stopped.
+            try await eventually("nobody is left") { try Directories.entries(of: pool.appending("hosts")).isEmpty }
+        }
+    }
+
+    private func withHost(
+        _ name: String, of root: FilePath, _ body: @escaping @Sendable (RunningDaemon) async throws -> Void
+    ) async throws {
+        let folder = root.appending(name)
+        try Directories.create(folder, mode: 0o755)
+        try await withDaemon(
+            in: folder, arguments: ["--data-dir", "\(root)/pool", "--shared", "true"], body)
+    }
+
+    private func mobyfs(_ arguments: String..., on host: RunningDaemon) async throws -> CommandOutcome {
+        try await CommandOutcome(of: arguments + ["--config", "/dev/null", "--runtime-dir", host.runtime.string])
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func volumesAreThoseOfAllHostsAtOnce() async throws {
+        try await withTwo { _, one, other in
+            #expect(try await one.call("VolumeDriver.Capabilities", "{}").contains("global"))
+            for number in 0..<20 {
+                let name = #"{"Name":"data\#(number)"}"#
+                #expect(try await one.call("VolumeDriver.Create", name) == "{}")
+                #expect(try await other.call("VolumeDriver.Get", name).contains(#""Mountpoint""#))
+            }
+            let list = try await other.call("VolumeDriver.List", "{}")
+            #expect((0..<20).allSatisfy { list.contains(#""Name":"data\#($0)""#) })
+
+            #expect(try await mobyfs("volume", "set", "data0", "mode=0750", on: one).status == 0)
+            #expect(try await other.call("VolumeDriver.Get", #"{"Name":"data0"}"#).contains(#""mode":"0750""#))
+            #expect(try await mobyfs("volume", "rename", "data0", "renamed", on: other).status == 0)
+            #expect(try await one.call("VolumeDriver.Get", #"{"Name":"data0"}"#).contains("no such volume"))
+            #expect(try await one.call("VolumeDriver.Mount", #"{"Name":"data0","ID":"m"}"#).contains("no such volume"))
+            #expect(try await one.call("VolumeDriver.Remove", #"{"Name":"renamed"}"#) == "{}")
+            #expect(try await other.call("VolumeDriver.Get", #"{"Name":"renamed"}"#).contains("no such volume"))
+            #expect(try await !other.call("VolumeDriver.List", "{}").contains("renamed"))
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func oneHostAtATimeHasAnImage() async throws {
+        try await withTwo { _, one, other in
+            let (name, mount) = (#"{"Name":"db"}"#, #"{"Name":"db","ID":"m"}"#)
+            #expect(try await one.call("VolumeDriver.Create", #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#) == "{}")
+            #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+
+            #expect(try await other.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
+            #expect(try await other.call("VolumeDriver.Remove", name).contains("is in use on host"))
+            for command in [
+                ["snapshot", "db"], ["resize", "db", "32M"], ["rename", "db", "store"], ["clone", "db", "copy"],
+                ["export", "db", "/dev/null"],
+            ] {
+                let outcome = try await CommandOutcome(
+                    of: ["volume"] + command + ["--config", "/dev/null", "--runtime-dir", other.runtime.string])
+                #expect(outcome.status == 1 && outcome.complaints.contains("on host"), "\(command): \(outcome)")
+            }
+            let inspected = try await mobyfs("volume", "inspect", "db", on: other)
+            #expect(inspected.output.contains("mounted on host: ") && !inspected.output.contains("trouble"))
+
+            #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
+            #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+            #expect(try await one.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
+            #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func oneOfTwoThatMountAnImageAtOnceGetsIt() async throws {
+        try await withTwo { _, one, other in
+            #expect(try await one.call("VolumeDriver.Create", #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#) == "{}")
+            var winners = [0, 0]
+            for round in 0..<12 {
+                let mount = #"{"Name":"db","ID":"m\#(round)"}"#
+                async let first = one.call("VolumeDriver.Mount", mount)
+                async let second = other.call("VolumeDriver.Mount", mount)
+                let had = try await [first, second].map { $0.contains(#""Mountpoint""#) }
+                #expect(had.filter { $0 }.count == 1)
+                for (host, isWinner) in zip([one, other], had) where isWinner {
+                    #expect(try await host.call("VolumeDriver.Unmount", mount) == "{}")
+                }
+                winners[had[0] ? 0 : 1] += 1
+            }
+            #expect(winners.reduce(0, +) == 12)
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aVolumeInUseElsewhereIsNotRemoved() async throws {
+        try await withTwo { pool, one, other in
+            let (name, mount) = (#"{"Name":"www"}"#, #"{"Name":"www","ID":"m"}"#)
+            #expect(try await one.call("VolumeDriver.Create", name) == "{}")
+            for host in [one, other] { #expect(try await host.call("VolumeDriver.Mount", mount).contains("Mountpoint")) }
+            try pool.appending("volumes/www/data/file").write("precious")
+            #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
+            #expect(try await one.call("VolumeDriver.Remove", name).contains("is in use on host"))
+            #expect(try await mobyfs("volume", "prune", "--dry-run", on: one) == .success(""))
+            #expect(try pool.appending("volumes/www/data/file").text == "precious")
+            #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+            #expect(try await one.call("VolumeDriver.Remove", name) == "{}")
+        }
+    }
+
+    /// Containers go on when a daemon is stopped or killed, and so does what keeps other hosts out.
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aHostWithoutItsDaemonKeepsWhatItHasMounted() async throws {
+        try await withTemporaryDirectory { root in
+            let mount = #"{"Name":"db","ID":"m"}"#
+            try await withHost("a", of: root) { one in
+                let create = #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#
+                #expect(try await one.call("VolumeDriver.Create", create) == "{}")
+                #expect(try await one.call("VolumeDriver.Create", #"{"Name":"www"}"#) == "{}")
+                #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+                #expect(try await one.call("VolumeDriver.Mount", #"{"Name":"www","ID":"m"}"#).contains("Mountpoint"))
+                one.send(SIGKILL)
+            }
+            try await withHost("b", of: root) { other in
+                #expect(try await other.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
+                #expect(try await other.call("VolumeDriver.Remove", #"{"Name":"www"}"#).contains("is in use on host"))
+
+                try await withHost("a", of: root) { one in
+                    #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
+                    #expect(try await one.call("VolumeDriver.Unmount", #"{"Name":"www","ID":"m"}"#) == "{}")
+                    #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+                    #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+                    #expect(try await other.call("VolumeDriver.Remove", #"{"Name":"www"}"#) == "{}")
+                }
+            }
+        }
+    }
+
+    /// With a host die its loop devices, and the locks on their files.
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aDeadHostHasNothing() async throws {
+        try await withTemporaryDirectory { root in
+            let (pool, mount) = (root.appending("pool"), #"{"Name":"db","ID":"m"}"#)
+            try await withHost("a", of: root) { one in
+                let create = #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#
+                #expect(try await one.call("VolumeDriver.Create", create) == "{}")
+                #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+                one.send(SIGKILL)
+            }
+            let dead = try #require(try Directories.entries(of: pool.appending("hosts")).first)
+            try Directories.create(pool.appending("volumes/.new-\(dead)-1"), mode: 0o711)
+            try Mounts.unmount(root.appending("a/run/mounts/db"))
+            let lock = try #require(try LoopDevice.attached(to: FileID(of: pool.appending("hosts/\(dead)"))))
+            try lock.detach()
+
+            try await withHost("b", of: root) { other in
+                #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+                #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+                #expect(try Directories.entries(of: pool.appending("volumes")) == ["db"])
+                #expect(try Directories.entries(of: pool.appending("volumes/db/hosts")).isEmpty)
+                #expect(try !Directories.entries(of: pool.appending("hosts")).contains(dead))
+            }
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func whatALivingHostIsMakingIsLeftToIt() async throws {
+        try await withTemporaryDirectory { root in
+            let pool = root.appending("pool")
+            try await withHost("a", of: root) { _ in
+                let id = try #require(try Directories.entries(of: pool.appending("hosts")).first)
+                let staging = pool.appending("volumes/.new-\(id)-1")
+                try Directories.create(staging, mode: 0o711)
+                try await withHost("b", of: root) { _ in #expect(Directories.isRealDirectory(staging)) }
+            }
+            try await withHost("b", of: root) { _ in
+                #expect(try Directories.entries(of: pool.appending("volumes")).isEmpty)
+            }
+        }
+    }
+
+    /// Everything at once, and afterwards both say the same.
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func hostsThatDoEverythingAtOnceAgree() async throws {
+        try await withTwo { pool, one, other in
+            try await withThrowingTaskGroup { group in
+                for (index, host) in [one, other].enumerated() {
+                    for name in ["x", "y", "z"] {
+                        group.addTask {
+                            for round in 0..<15 {
+                                let mount = #"{"Name":"\#(name)","ID":"\#(index)-\#(round)"}"#
+                                _ = try await host.call("VolumeDriver.Create", #"{"Name":"\#(name)"}"#)
+                                let answer = try await host.call("VolumeDriver.Mount", mount)
+                                if answer.contains("Mountpoint") {
+                                    // Nobody has removed it meanwhile.
+                                    let folder = pool.appending("volumes/\(name)/data")
+                                    #expect(Directories.isRealDirectory(folder))
+                                    #expect(try await host.call("VolumeDriver.Unmount", mount) == "{}")
+                                } else {
+                                    #expect(answer.contains("no such volume"))
+                                }
+                                let removed = try await host.call("VolumeDriver.Remove", #"{"Name":"\#(name)"}"#)
+                                #expect(removed == "{}" || removed.contains("is in use"))
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let volumes = try Directories.entries(of: pool.appending("volumes")).sorted()
+            for host in [one, other] {
+                let list = try await host.call("VolumeDriver.List", "{}")
+                #expect(["x", "y", "z"].filter { list.contains(#""Name":"\#($0)""#) } == volumes)
+            }
+        }
+    }
+}
