@@ -139,7 +139,7 @@ extension LoopDevice {
     }
 
     /// Lets go of the file.
-    func detach() throws {
+    package func detach() throws {
         guard let descriptor = try openIfThere() else { return }
         defer { close(descriptor) }
         let reason = mobyfs_loop_clear(descriptor)
@@ -150,9 +150,9 @@ extension LoopDevice {
 
     private static func reuse(_ file: FileID) throws -> (LoopDevice, CInt)? {
         for device in try attached() {
-            guard let descriptor = try device.openIfThere() else { continue }
-            // Asked with the device open: from now on it keeps its file. One that does not tell has a file of a server
-            // that is gone.
+            // Asked with the device open: from now on it keeps its file. One that cannot be opened, or does not tell, is
+            // somebody else's, or has a file of a server that is gone.
+            guard let descriptor = try? device.openIfThere() else { continue }
             do {
                 if let status = try? device.status(of: descriptor), status.file == file {
                     guard status.isWhole else { throw LoopDeviceError.attachedOtherwise(device) }

@@ -39,25 +39,44 @@ import Testing
         try await CommandOutcome(of: arguments + ["--config", "/dev/null", "--runtime-dir", host.runtime.string])
     }
 
+    private static let image = #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#
+
+    /// Makes a call that is answered with a text.
+    private func expect(
+        _ text: String, of call: String, _ request: String, on host: RunningDaemon,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let answer = try await host.call("VolumeDriver.\(call)", request)
+        #expect(answer.contains(text), sourceLocation: sourceLocation)
+    }
+
+    /// Makes a call that has nothing to answer.
+    private func succeed(
+        _ call: String, _ request: String, on host: RunningDaemon, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let answer = try await host.call("VolumeDriver.\(call)", request)
+        #expect(answer == "{}", sourceLocation: sourceLocation)
+    }
+
     @Test(.enabled(if: canShare, "needs root and loop devices"))
     func volumesAreThoseOfAllHostsAtOnce() async throws {
         try await withTwo { _, one, other in
-            #expect(try await one.call("VolumeDriver.Capabilities", "{}").contains("global"))
+            try await expect("global", of: "Capabilities", "{}", on: one)
             for number in 0..<20 {
                 let name = #"{"Name":"data\#(number)"}"#
-                #expect(try await one.call("VolumeDriver.Create", name) == "{}")
-                #expect(try await other.call("VolumeDriver.Get", name).contains(#""Mountpoint""#))
+                try await succeed("Create", name, on: one)
+                try await expect(#""Mountpoint""#, of: "Get", name, on: other)
             }
             let list = try await other.call("VolumeDriver.List", "{}")
             #expect((0..<20).allSatisfy { list.contains(#""Name":"data\#($0)""#) })
 
             #expect(try await mobyfs("volume", "set", "data0", "mode=0750", on: one).status == 0)
-            #expect(try await other.call("VolumeDriver.Get", #"{"Name":"data0"}"#).contains(#""mode":"0750""#))
+            try await expect(#""mode":"0750""#, of: "Get", #"{"Name":"data0"}"#, on: other)
             #expect(try await mobyfs("volume", "rename", "data0", "renamed", on: other).status == 0)
-            #expect(try await one.call("VolumeDriver.Get", #"{"Name":"data0"}"#).contains("no such volume"))
-            #expect(try await one.call("VolumeDriver.Mount", #"{"Name":"data0","ID":"m"}"#).contains("no such volume"))
-            #expect(try await one.call("VolumeDriver.Remove", #"{"Name":"renamed"}"#) == "{}")
-            #expect(try await other.call("VolumeDriver.Get", #"{"Name":"renamed"}"#).contains("no such volume"))
+            try await expect("no such volume", of: "Get", #"{"Name":"data0"}"#, on: one)
+            try await expect("no such volume", of: "Mount", #"{"Name":"data0","ID":"m"}"#, on: one)
+            try await succeed("Remove", #"{"Name":"renamed"}"#, on: one)
+            try await expect("no such volume", of: "Get", #"{"Name":"renamed"}"#, on: other)
             #expect(try await !other.call("VolumeDriver.List", "{}").contains("renamed"))
         }
     }
@@ -66,14 +85,14 @@ import Testing
     func oneHostAtATimeHasAnImage() async throws {
         try await withTwo { _, one, other in
             let (name, mount) = (#"{"Name":"db"}"#, #"{"Name":"db","ID":"m"}"#)
-            #expect(try await one.call("VolumeDriver.Create", #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#) == "{}")
-            #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+            try await succeed("Create", Self.image, on: one)
+            try await expect("Mountpoint", of: "Mount", mount, on: one)
 
-            #expect(try await other.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
-            #expect(try await other.call("VolumeDriver.Remove", name).contains("is in use on host"))
+            try await expect("is mounted on host", of: "Mount", mount, on: other)
+            try await expect("is in use on host", of: "Remove", name, on: other)
             for command in [
                 ["snapshot", "db"], ["resize", "db", "32M"], ["rename", "db", "store"], ["clone", "db", "copy"],
-                ["export", "db", "/dev/null"],
+                ["export", "db", "--output", "/dev/full"],
             ] {
                 let outcome = try await CommandOutcome(
                     of: ["volume"] + command + ["--config", "/dev/null", "--runtime-dir", other.runtime.string])
@@ -82,17 +101,17 @@ import Testing
             let inspected = try await mobyfs("volume", "inspect", "db", on: other)
             #expect(inspected.output.contains("mounted on host: ") && !inspected.output.contains("trouble"))
 
-            #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
-            #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
-            #expect(try await one.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
-            #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+            try await succeed("Unmount", mount, on: one)
+            try await expect("Mountpoint", of: "Mount", mount, on: other)
+            try await expect("is mounted on host", of: "Mount", mount, on: one)
+            try await succeed("Unmount", mount, on: other)
         }
     }
 
     @Test(.enabled(if: canShare, "needs root and loop devices"))
     func oneOfTwoThatMountAnImageAtOnceGetsIt() async throws {
         try await withTwo { _, one, other in
-            #expect(try await one.call("VolumeDriver.Create", #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#) == "{}")
+            try await succeed("Create", Self.image, on: one)
             var winners = [0, 0]
             for round in 0..<12 {
                 let mount = #"{"Name":"db","ID":"m\#(round)"}"#
@@ -101,7 +120,7 @@ import Testing
                 let had = try await [first, second].map { $0.contains(#""Mountpoint""#) }
                 #expect(had.filter { $0 }.count == 1)
                 for (host, isWinner) in zip([one, other], had) where isWinner {
-                    #expect(try await host.call("VolumeDriver.Unmount", mount) == "{}")
+                    try await succeed("Unmount", mount, on: host)
                 }
                 winners[had[0] ? 0 : 1] += 1
             }
@@ -113,15 +132,15 @@ import Testing
     func aVolumeInUseElsewhereIsNotRemoved() async throws {
         try await withTwo { pool, one, other in
             let (name, mount) = (#"{"Name":"www"}"#, #"{"Name":"www","ID":"m"}"#)
-            #expect(try await one.call("VolumeDriver.Create", name) == "{}")
+            try await succeed("Create", name, on: one)
             for host in [one, other] { #expect(try await host.call("VolumeDriver.Mount", mount).contains("Mountpoint")) }
             try pool.appending("volumes/www/data/file").write("precious")
-            #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
-            #expect(try await one.call("VolumeDriver.Remove", name).contains("is in use on host"))
+            try await succeed("Unmount", mount, on: one)
+            try await expect("is in use on host", of: "Remove", name, on: one)
             #expect(try await mobyfs("volume", "prune", "--dry-run", on: one) == .success(""))
             #expect(try pool.appending("volumes/www/data/file").text == "precious")
-            #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
-            #expect(try await one.call("VolumeDriver.Remove", name) == "{}")
+            try await succeed("Unmount", mount, on: other)
+            try await succeed("Remove", name, on: one)
         }
     }
 
@@ -131,23 +150,22 @@ import Testing
         try await withTemporaryDirectory { root in
             let mount = #"{"Name":"db","ID":"m"}"#
             try await withHost("a", of: root) { one in
-                let create = #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#
-                #expect(try await one.call("VolumeDriver.Create", create) == "{}")
-                #expect(try await one.call("VolumeDriver.Create", #"{"Name":"www"}"#) == "{}")
-                #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
-                #expect(try await one.call("VolumeDriver.Mount", #"{"Name":"www","ID":"m"}"#).contains("Mountpoint"))
+                try await succeed("Create", Self.image, on: one)
+                try await succeed("Create", #"{"Name":"www"}"#, on: one)
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
+                try await expect("Mountpoint", of: "Mount", #"{"Name":"www","ID":"m"}"#, on: one)
                 one.send(SIGKILL)
             }
             try await withHost("b", of: root) { other in
-                #expect(try await other.call("VolumeDriver.Mount", mount).contains("is mounted on host"))
-                #expect(try await other.call("VolumeDriver.Remove", #"{"Name":"www"}"#).contains("is in use on host"))
+                try await expect("is mounted on host", of: "Mount", mount, on: other)
+                try await expect("is in use on host", of: "Remove", #"{"Name":"www"}"#, on: other)
 
                 try await withHost("a", of: root) { one in
-                    #expect(try await one.call("VolumeDriver.Unmount", mount) == "{}")
-                    #expect(try await one.call("VolumeDriver.Unmount", #"{"Name":"www","ID":"m"}"#) == "{}")
-                    #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
-                    #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
-                    #expect(try await other.call("VolumeDriver.Remove", #"{"Name":"www"}"#) == "{}")
+                    try await succeed("Unmount", mount, on: one)
+                    try await succeed("Unmount", #"{"Name":"www","ID":"m"}"#, on: one)
+                    try await expect("Mountpoint", of: "Mount", mount, on: other)
+                    try await succeed("Unmount", mount, on: other)
+                    try await succeed("Remove", #"{"Name":"www"}"#, on: other)
                 }
             }
         }
@@ -159,9 +177,8 @@ import Testing
         try await withTemporaryDirectory { root in
             let (pool, mount) = (root.appending("pool"), #"{"Name":"db","ID":"m"}"#)
             try await withHost("a", of: root) { one in
-                let create = #"{"Name":"db","Opts":{"fs":"ext4","size":"16M"}}"#
-                #expect(try await one.call("VolumeDriver.Create", create) == "{}")
-                #expect(try await one.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
+                try await succeed("Create", Self.image, on: one)
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
                 one.send(SIGKILL)
             }
             let dead = try #require(try Directories.entries(of: pool.appending("hosts")).first)
@@ -171,8 +188,8 @@ import Testing
             try lock.detach()
 
             try await withHost("b", of: root) { other in
-                #expect(try await other.call("VolumeDriver.Mount", mount).contains("Mountpoint"))
-                #expect(try await other.call("VolumeDriver.Unmount", mount) == "{}")
+                try await expect("Mountpoint", of: "Mount", mount, on: other)
+                try await succeed("Unmount", mount, on: other)
                 #expect(try Directories.entries(of: pool.appending("volumes")) == ["db"])
                 #expect(try Directories.entries(of: pool.appending("volumes/db/hosts")).isEmpty)
                 #expect(try !Directories.entries(of: pool.appending("hosts")).contains(dead))
@@ -191,7 +208,8 @@ import Testing
                 try await withHost("b", of: root) { _ in #expect(Directories.isRealDirectory(staging)) }
             }
             try await withHost("b", of: root) { _ in
-                #expect(try Directories.entries(of: pool.appending("volumes")).isEmpty)
+                let left = try Directories.entries(of: pool.appending("volumes"))
+                #expect(left.isEmpty)
             }
         }
     }
@@ -212,7 +230,7 @@ import Testing
                                     // Nobody has removed it meanwhile.
                                     let folder = pool.appending("volumes/\(name)/data")
                                     #expect(Directories.isRealDirectory(folder))
-                                    #expect(try await host.call("VolumeDriver.Unmount", mount) == "{}")
+                                    try await succeed("Unmount", mount, on: host)
                                 } else {
                                     #expect(answer.contains("no such volume"))
                                 }

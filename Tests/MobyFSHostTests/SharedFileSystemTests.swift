@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import MobyFSHost
+import SystemPackage
 import Testing
 
 @Suite struct SharedFileSystemTests {

@@ -236,11 +236,13 @@ extension VolumeManager {
             // Whoever waited is content with what began after it had come.
             guard !view.hasLooked(key, since: arrival) else { return view.locks.unlock(key) }
             let (start, generation, seen) = (ContinuousClock.now, view.generation, view.stamps)
+            // What is in the quarantine is not looked for.
+            let known = Set(entries.filter { $0.value.volume != nil }.keys)
             let changes = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
                 [store, view] in
                 defer { view.locks.unlock(key) }
                 if let name { return try store.changes(of: name, since: seen[name]) }
-                return try store.changes(since: seen, isThorough: isThorough)
+                return try store.changes(since: seen, known: known, isThorough: isThorough)
             }
             await apply(changes, since: generation)
             view.note(look: key, begun: start)

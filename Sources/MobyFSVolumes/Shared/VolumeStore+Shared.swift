@@ -92,10 +92,13 @@ extension VolumeStore {
     ///
     /// - Parameters:
     ///   - seen: What was seen.
+    ///   - known: The volumes that there were.
     ///   - isThorough: Whether to look at each; else only at those that were not there.
     /// - Returns: What has changed.
     /// - Throws: ``SystemCallError`` if the list of volumes cannot be read.
-    func changes(since seen: [VolumeName: VolumeStamp], isThorough: Bool) throws -> Changes {
+    func changes(
+        since seen: [VolumeName: VolumeStamp], known: Set<VolumeName>, isThorough: Bool
+    ) throws -> Changes {
         var changes = Changes()
         let numbers = try Directories.fileNumbers(of: volumes)
         for (entry, number) in numbers where !entry.hasPrefix(Self.stagingPrefix) {
@@ -103,7 +106,7 @@ extension VolumeStore {
             if !isThorough, seen[name]?.directory == number { continue }
             if let change = changed(name, since: seen[name]) { changes.changed.append(change) }
         }
-        changes.gone = seen.keys.filter { numbers[$0.description] == nil }
+        changes.gone = known.filter { numbers[$0.description] == nil }
         return changes
     }
 
