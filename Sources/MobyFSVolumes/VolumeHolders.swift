@@ -16,6 +16,11 @@ package struct Holder: Hashable, Sendable, Codable {
     ///
     /// Its mount may be over, or live on in a container under live-restore.
     package var isInherited = false
+    /// Whether nobody else may have the volume mounted meanwhile, as while it is copied; nil, as of old, means no.
+    package var isAlone: Bool?
+
+    /// What the IDs of mounts by mobyfs' own commands begin with.
+    package static let ownPrefix = "mobyfs-"
 
     /// Whether the engine that asked still runs, as far as can be known.
     package func isConfirmed(given living: Set<ProcessIdentity>) -> Bool {
@@ -42,12 +47,16 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
     /// - Parameters:
     ///   - id: The mount ID.
     ///   - engine: The engine that asks, if known.
+    ///   - isAlone: Whether nobody else may hold the volume meanwhile.
     ///   - living: Engines that are known to run.
-    package mutating func add(_ id: String, for engine: ProcessIdentity?, living: Set<ProcessIdentity> = []) {
+    package mutating func add(
+        _ id: String, for engine: ProcessIdentity?, alone isAlone: Bool = false, living: Set<ProcessIdentity> = []
+    ) {
         if let holder = byID[id], holder.engine == engine ? holder.isConfirmed : holder.isConfirmed(given: living) {
             byID[id]?.count += 1
         } else {
-            byID[id] = Holder(count: 1, engine: engine, isInherited: byID[id] != nil)
+            byID[id] = Holder(
+                count: 1, engine: engine, isInherited: byID[id] != nil, isAlone: isAlone ? true : nil)
         }
     }
 
@@ -78,6 +87,9 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
         for (id, holder) in byID where holder.engine == nil { byID[id]?.isConfirmed = false }
     }
 
+    /// The process that nobody may hold the volume beside.
+    package var alone: ProcessIdentity? { byID.values.first { $0.isAlone == true }?.engine }
+
     /// The engines that asked.
     package var engines: Set<ProcessIdentity> { Set(byID.values.compactMap(\.engine)) }
 
@@ -99,7 +111,10 @@ extension VolumeHolders: CustomStringConvertible {
     /// For people: `2 mounts (0123456789ab by the engine with process ID 4711, …)`.
     package var description: String {
         let ids = byID.sorted { $0.key < $1.key }.prefix(3).map { id, holder in
-            "\(id.prefix(12)) by " + (holder.engine.map { "the engine with process ID \($0.processID)" } ?? "an engine")
+            id.hasPrefix(Holder.ownPrefix)
+                ? "'mobyfs volume export', process \(holder.engine?.processID ?? 0)"
+                : "\(id.prefix(12)) by "
+                    + (holder.engine.map { "the engine with process ID \($0.processID)" } ?? "an engine")
         }
         let more = byID.count > 3 ? ", …" : ""
         return "\(count) mount\(count == 1 ? "" : "s") (\(ids.joined(separator: ", "))\(more))"

@@ -32,6 +32,7 @@ extension VolumeManager {
                 return options
             }
             guard changed.options != volume.options else { return }
+            try self.requireSnapshots(changed)
             if !entry.holders.isEmpty {
                 let context = self.context(changed, secrets: try await self.secrets(of: volume), deadline: deadline)
                 try await driver.mount(changed, in: context)

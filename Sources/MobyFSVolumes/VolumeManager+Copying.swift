@@ -94,9 +94,13 @@ extension VolumeManager {
             let folder =
                 source.snapshot.map { self.snapshots(in: source.volume).directory(of: $0) } ?? original.root
             do {
-                try await driver.copyContent(
-                    of: source.volume, from: folder.appending(driver.contentName),
-                    to: context.root.appending(driver.contentName), for: .clone, isInUse: isInUse, in: original)
+                let (content, copy) = (
+                    folder.appending(driver.contentName), context.root.appending(driver.contentName)
+                )
+                try await self.copies.during(volume.name, from: content, to: copy) {
+                    try await driver.copyContent(
+                        of: source.volume, from: content, to: copy, for: .clone, isInUse: isInUse, in: original)
+                }
             } catch let error as VolumeError {
                 throw error
             } catch {
@@ -152,9 +156,12 @@ extension VolumeManager {
             try await sourceDriver.mount(source, in: sourceContext)
             do {
                 try await driver.mount(volume, in: context)
-                try await Self.copy(
-                    sourceDriver.mountpoint(of: source, in: sourceContext),
-                    to: driver.mountpoint(of: volume, in: context), from: source, to: volume, until: deadline)
+                let (files, copy) = (
+                    sourceDriver.mountpoint(of: source, in: sourceContext), driver.mountpoint(of: volume, in: context)
+                )
+                try await self.copies.during(volume.name, from: files, to: copy) {
+                    try await Self.copy(files, to: copy, from: source, to: volume, until: deadline)
+                }
                 try await driver.unmount(volume, in: context)
             } catch {
                 await unmount(source, until: deadline)

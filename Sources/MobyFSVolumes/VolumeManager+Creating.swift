@@ -46,6 +46,7 @@ extension VolumeManager {
             let wish = try self.wish(name, wanted, existing: kept?.driver)
             let driver = try self.driver(named: wish.volume.driver)
             try self.requireVisibility(of: wish.volume, with: driver)
+            try self.requireSnapshots(wish.volume)
             do {
                 try self.choice.requireHardSize(driver, wish.volume.options)
             } catch  where kept != nil {

@@ -44,12 +44,13 @@ extension VolumeManager {
             on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
             { deadline in
                 if isAlone, let volume = self.entry(name)?.volume { try await self.refuseIfHeld(volume) }
-                return try await self.mount(name, id: id, for: process, until: deadline)
+                return try await self.mount(name, id: id, for: process, alone: isAlone, until: deadline)
             })
     }
 
     private func mount(
-        _ name: VolumeName, id: String, for engine: ProcessIdentity?, until deadline: ContinuousClock.Instant
+        _ name: VolumeName, id: String, for engine: ProcessIdentity?, alone isAlone: Bool = false,
+        until deadline: ContinuousClock.Instant
     ) async throws -> FilePath {
         let entry = entry(name)
         if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
@@ -58,6 +59,12 @@ extension VolumeManager {
                 throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(trouble)")
             }
             throw VolumeError(.notFound, "no such volume: '\(name)'")
+        }
+        if let alone = entry.holders.alone, await !Self.living([alone]).isEmpty {
+            throw VolumeError(
+                .inUse,
+                "volume '\(name)' is being exported by process \(alone.processID): wait until that is done, or end it and "
+                    + "export with --live")
         }
         let driver = try driver(named: volume.driver)
         try await announce(volume, by: driver)
@@ -72,7 +79,7 @@ extension VolumeManager {
         }
         var holders = entry.holders
         let living = holders.byID[id] == nil ? [] : await Self.living(holders.engines)
-        holders.add(id, for: engine, living: living)
+        holders.add(id, for: engine, alone: isAlone, living: living)
         do {
             try await save(holders, of: name)
         } catch {
@@ -296,6 +303,9 @@ extension VolumeManager {
         let isHeld = use == .unused ? holders.unconfirmed(given: living).count < holders.byID.count : !holders.isEmpty
         guard isHeld else { return }
         throw VolumeError(
-            .inUse, "volume '\(volume.name)' is in use by \(holders): remove the containers that use it first")
+            .inUse,
+            "volume '\(volume.name)' is in use by \(holders): "
+                + (holders.byID.keys.allSatisfy { $0.hasPrefix(Holder.ownPrefix) }
+                    ? "wait until that is done" : "remove the containers that use it first"))
     }
 }

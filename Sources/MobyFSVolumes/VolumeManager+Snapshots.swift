@@ -18,22 +18,23 @@ extension VolumeManager {
         _ name: String, as snapshot: String? = nil, isScheduled: Bool = false
     ) async throws -> VolumeName {
         let now = Date.now
-        let label = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
+        let wanted = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
         let name = try describe(name).name
         return try await work(on: name, within: limits.long) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             let context = self.context(volume, deadline: deadline)
             let isInUse = try await self.isInUse(volume)
             let snapshots = self.snapshots(in: volume)
-            guard !(await BlockingWork.run { Directories.isRealDirectory(snapshots.directory(of: label)) }) else {
-                throw VolumeError(
-                    .alreadyExists, "volume '\(name)' has a snapshot '\(label)' already: choose another name")
-            }
+            let label = try await self.free(wanted, in: snapshots, of: volume, isChosen: snapshot != nil)
             let staging = try await BlockingWork.run { try snapshots.stage() }
             do {
-                try await driver.copyContent(
-                    of: volume, from: context.root.appending(driver.contentName),
-                    to: staging.appending(driver.contentName), for: .snapshot, isInUse: isInUse, in: context)
+                let (content, copy) = (
+                    context.root.appending(driver.contentName), staging.appending(driver.contentName)
+                )
+                try await self.copies.during(name, from: content, to: copy) {
+                    try await driver.copyContent(
+                        of: volume, from: content, to: copy, for: .snapshot, isInUse: isInUse, in: context)
+                }
                 let made = Snapshot(name: label, createdAt: now, isScheduled: isScheduled, volume: volume)
                 try await BlockingWork.run { try snapshots.commit(staging, as: made) }
             } catch {
@@ -41,6 +42,25 @@ extension VolumeManager {
                 throw Self.failure("cannot make a snapshot of volume '\(name)'", error)
             }
             context.logger.info("snapshot made", metadata: ["snapshot.name": "\(label)"])
+            return label
+        }
+    }
+
+    /// The name of a snapshot that there is none of yet: what nobody has chosen gets a number.
+    private func free(
+        _ wanted: VolumeName, in snapshots: SnapshotStore, of volume: Volume, isChosen: Bool
+    ) async throws -> VolumeName {
+        try await BlockingWork.run {
+            var (label, count) = (wanted, 1)
+            while Directories.isRealDirectory(snapshots.directory(of: label)) {
+                guard !isChosen else {
+                    throw VolumeError(
+                        .alreadyExists,
+                        "volume '\(volume.name)' has a snapshot '\(label)' already: choose another name")
+                }
+                count += 1
+                label = try VolumeName("\(wanted)-\(count)")
+            }
             return label
         }
     }
@@ -83,9 +103,13 @@ extension VolumeManager {
             try await driver.unmount(volume, in: context)
             let staging = try await BlockingWork.run { try snapshots.stage() }
             do {
-                try await driver.copyContent(
-                    of: source.volume, from: snapshots.directory(of: label).appending(driver.contentName),
-                    to: staging.appending(driver.contentName), for: .restore, isInUse: false, in: context)
+                let (content, copy) = (
+                    snapshots.directory(of: label).appending(driver.contentName), staging.appending(driver.contentName)
+                )
+                try await self.copies.during(name, from: content, to: copy) {
+                    try await driver.copyContent(
+                        of: source.volume, from: content, to: copy, for: .restore, isInUse: false, in: context)
+                }
                 try await self.exchange(volume, with: staging, from: source, by: driver, in: context)
             } catch {
                 await BlockingWork.run { snapshots.takeBack(staging) }
@@ -185,6 +209,18 @@ extension VolumeManager {
 
     func snapshots(in volume: Volume) -> SnapshotStore {
         SnapshotStore(in: store.directory(of: volume.name)) { [store] in store.discard($0) }
+    }
+
+    /// Throws if snapshots are wanted of a volume that can have none.
+    func requireSnapshots(_ volume: Volume) throws(VolumeError) {
+        guard let schedule = volume.options["snapshot-schedule"] else { return }
+        let driver = try driver(named: volume.driver)
+        guard driver is any SnapshotDriver, driver.keepsDataInside(volume) else {
+            throw VolumeError(
+                .invalidArgument,
+                "option snapshot-schedule='\(schedule)' needs a volume that can have snapshots: what driver "
+                    + "'\(volume.driver)' has here is not in the pool; leave the option out")
+        }
     }
 
     /// A volume that can have snapshots, with its driver.

@@ -83,7 +83,8 @@ extension VolumeManager {
 
     /// Removes all volumes that nobody holds and nothing protects.
     ///
-    /// Their data goes into the trash, whatever their options say, but for what is kept in its place.
+    /// Their data goes into the trash, whatever their options say, but for what is kept in its place. What is in memory
+    /// only is left alone.
     ///
     /// - Parameter isTrial: Whether to say only which these are.
     /// - Returns: Their names.
@@ -103,10 +104,13 @@ extension VolumeManager {
         return pruned
     }
 
-    /// The volume, if it may be removed.
+    /// The volume, if it may be removed, and its data can be had back afterwards.
     private func unused(_ name: VolumeName) async throws -> Volume? {
         do {
-            return try await removable(name)
+            guard let volume = try await removable(name), try driver(named: volume.driver).info.isLasting else {
+                return nil
+            }
+            return volume
         } catch let error as VolumeError {
             logger.debug("a volume is not pruned", metadata: ["volume.name": "\(name)", "error": "\(error)"])
             return nil

@@ -78,18 +78,21 @@ extension VolumeManager {
     }
 
     private static func walk(_ path: String, until deadline: ContinuousClock.Instant) async throws -> VolumeUsage {
-        func sum(_ option: String) async throws -> UInt64 {
-            let output = try await walker.run(
-                ["--summarize", "--one-file-system", option, "--", path], until: deadline)
-            guard let count = UInt64(output.prefix { $0.isNumber }) else {
-                throw VolumeError(.io, "du says nothing of '\(path)'")
-            }
-            return count
-        }
-        return VolumeUsage(
-            usedBytes: try await sum("--block-size=1"),
+        VolumeUsage(
+            usedBytes: try await walk(path, counting: "--block-size=1", until: deadline),
             freeBytes: try await BlockingWork.run { try Directories.freeBytes(of: .init(path)) },
             // Without the root itself.
-            usedInodes: try await sum("--inodes") - 1, source: .files)
+            usedInodes: try await walk(path, counting: "--inodes", until: deadline) - 1, source: .files)
+    }
+
+    /// Adds up what there is in a directory, by an option of du(1).
+    static func walk(
+        _ path: String, counting option: String, until deadline: ContinuousClock.Instant
+    ) async throws -> UInt64 {
+        let output = try await walker.run(["--summarize", "--one-file-system", option, "--", path], until: deadline)
+        guard let count = UInt64(output.prefix { $0.isNumber }) else {
+            throw VolumeError(.io, "du says nothing of '\(path)'")
+        }
+        return count
     }
 }

@@ -46,6 +46,8 @@ package final class VolumeManager: Sendable {
     private let state = Mutex(State())
     /// Volumes that are being filled, by ID; the name of each is locked.
     let drafts = Mutex<[String: Draft]>([:])
+    /// Copies that somebody may want to see the progress of.
+    let copies = CopyWatch()
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     let removals: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
 

@@ -20,8 +20,12 @@ struct EngineHost: Sendable {
     // MARK: Life of a host
 
     /// A new host, named after this process so that several runs do not meet.
-    static func boot() async throws -> EngineHost {
-        let host = EngineHost(name: "eng-\(getpid())")
+    ///
+    /// - Parameter label: What tells it from others of this run; nil for the one that most tests share.
+    /// - Returns: The host, up.
+    /// - Throws: ``CommandFailure`` if it does not come up.
+    static func boot(_ label: String? = nil) async throws -> EngineHost {
+        let host = EngineHost(name: "eng-\(getpid())" + (label.map { "-\($0)" } ?? ""))
         try await tool("boot", host.name, EngineRequirements.suite)
         return host
     }
@@ -30,7 +34,7 @@ struct EngineHost: Sendable {
     static func destroyLeftovers() async throws {
         for line in try await tool("list").lines {
             guard let name = line.split(separator: " ").first, name.hasPrefix("eng-"),
-                let pid = Int32(name.dropFirst("eng-".count)), kill(pid, 0) != 0, errno == ESRCH
+                let pid = Int32(name.dropFirst("eng-".count).prefix { $0 != "-" }), kill(pid, 0) != 0, errno == ESRCH
             else { continue }
             try await tool("destroy", String(name))
         }

@@ -26,6 +26,34 @@ import Testing
         }
     }
 
+    @Test func nobodyMountsWhatIsBeingExported() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let process = try #require(engine)
+            _ = try await fixture.volumes.hold("db", id: "\(Holder.ownPrefix)1", alone: true, for: process)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("db", id: "container", for: engine)
+            }
+            #expect(error?.message.contains("is being exported by process \(getpid())") == true)
+            let removal = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(removal?.message.contains("wait until that is done") == true)
+
+            try await fixture.volumes.unmount("db", id: "\(Holder.ownPrefix)1")
+            _ = try await fixture.volumes.mount("db", id: "container", for: engine)
+            await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.hold("db", id: "\(Holder.ownPrefix)2", alone: true, for: process)
+            }
+        }
+    }
+
+    @Test func anExportThatWasKilledKeepsNobodyOut() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.hold("db", id: "\(Holder.ownPrefix)1", alone: true, for: goneEngine)
+            _ = try await fixture.volumes.mount("db", id: "container", for: engine)
+        }
+    }
+
     @Test func unmountOfAnythingUnknownSucceeds() async throws {
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
             try await fixture.volumes.create("db", options: nil)

@@ -57,6 +57,10 @@ package struct ControlSubsystem: PluginSubsystem {
         }
         on(ResizeVolume.self) { ResizeVolume.Answer(size: try await volumes.resize($0.name, to: $0.size).normal) }
         on(ListUsage.self) { ListUsage.Answer(volumes: try await volumes.usage(of: $0.names).map(UsageDetails.init)) }
+        on(GetCopyProgress.self) {
+            let progress = await volumes.copyProgress(of: $0.name)
+            return GetCopyProgress.Answer(copied: progress?.copied, total: progress?.total)
+        }
         on(PruneVolumes.self) {
             PruneVolumes.Answer(names: try await volumes.prune(isTrial: $0.dryRun).map(\.description))
         }
@@ -84,7 +88,7 @@ package struct ControlSubsystem: PluginSubsystem {
             return MakeScheduledSnapshots.Answer(snapshots: outcomes)
         }
         onProcess(HoldVolume.self) { call, process in
-            let id = "mobyfs-\(process.processID)-\(UInt64.random(in: 0...UInt64.max))"
+            let id = "\(Holder.ownPrefix)\(process.processID)-\(UInt64.random(in: 0...UInt64.max))"
             let path = try await volumes.hold(call.name, id: id, alone: !call.shared, for: process)
             return HoldVolume.Answer(id: id, path: path.string)
         }

@@ -14,6 +14,19 @@ package struct ListUsage: ControlCall {
     package init(names: [String]) { self.names = names }
 }
 
+/// Asks how far the copy has come that a volume's creation, snapshot or restore waits for.
+package struct GetCopyProgress: ControlCall {
+    package struct Answer: Codable, Hashable, Sendable {
+        /// In bytes on the disk; nil if nothing is being copied.
+        package let copied: UInt64?
+        package let total: UInt64?
+    }
+
+    package let name: String
+
+    package init(name: String) { self.name = name }
+}
+
 /// How full a volume is; sizes are in bytes.
 package struct UsageDetails: Codable, Hashable, Sendable {
     package let name: String

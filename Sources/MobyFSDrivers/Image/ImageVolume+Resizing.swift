@@ -163,6 +163,15 @@ extension ImageVolume {
 
     // MARK: - Another image
 
+    /// How small resize2fs says that it can make a file system: it counts in blocks, and tells nobody of what size.
+    private static func minimum(said error: HelperError) -> ByteSize? {
+        guard let text = error.lines.last(where: { $0.contains("smaller than minimum") }),
+            let blocks = text.split(whereSeparator: { !$0.isNumber }).last.flatMap({ UInt64($0) }),
+            case let (bytes, isMore) = blocks.multipliedReportingOverflow(by: ImageFileSystem.blockBytes), !isMore
+        else { return nil }
+        return ByteSize(bytes: bytes)
+    }
+
     func resizeCopy(to target: UInt64, isLarger: Bool) async throws {
         try await BlockingWork.run { try makeDraft(isLarger: isLarger) }
         do {
@@ -175,7 +184,8 @@ extension ImageVolume {
                 try await fileSystem.resizer.run(
                     [draft.path.string, "\(target / ImageFileSystem.blockBytes)"], until: deadline)
             } catch let error as HelperError where !isLarger {
-                throw cannotShrink("its data may need the space; delete some, or \(Self.wayOut)", error)
+                let need = Self.minimum(said: error).map { "its data needs \($0)" } ?? "its data may need the space"
+                throw cannotShrink("\(need); delete some, or \(Self.wayOut)", error)
             }
             try await BlockingWork.run {
                 try draft.shrink(to: target)
