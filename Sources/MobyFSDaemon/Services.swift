@@ -20,6 +20,7 @@ struct HousekeepingService: Service {
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()
                 await volumes.discardAbandonedDrafts()
+                await volumes.discardLeftovers()
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
             }

@@ -89,6 +89,14 @@ package struct BtrfsDirectory: ~Copyable {
         return BtrfsSubvolume(facts)
     }
 
+    /// The names of the subvolumes that are somewhere in the one that the directory is the root of, but not in those.
+    package func nestedNames() throws -> [String] {
+        try (items(of: containingSubvolume().id, .rootReference, in: BtrfsTree.roots) ?? []).map {
+            // struct btrfs_root_ref: dirid, sequence, name_len, name.
+            String(decoding: $0.name(at: 16), as: UTF8.self)
+        }
+    }
+
     /// Creates an empty subvolume in the directory, of the mode that the process's umask leaves of 0777.
     package func createSubvolume(named name: String) throws {
         try call(

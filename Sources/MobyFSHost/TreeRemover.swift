@@ -70,6 +70,25 @@ package struct TreeRemover {
         return unlinkat(top, name, AT_REMOVEDIR) == 0 || fail("rmdir '\(name)' in '\(path)'", errno)
     }
 
+    /// Deeper than this a full disk is not emptied.
+    private static let levels = 64
+
+    /// Deletes a directory where it is, as a disk that is full has no room to move it.
+    ///
+    /// - Returns: Whether it is gone.
+    private mutating func removeInPlace(_ name: String, from parent: CInt, levels: Int) -> Bool {
+        guard levels > 0 else { return false }
+        let directory = mobyfs_open_beneath(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        guard directory >= 0 else { return false }
+        defer { close(directory) }
+        // What cannot be read is reported by who asked for this.
+        for child in (try? entries(of: directory)) ?? [] where unlinkUnlessDirectory(child, in: directory) == true {
+            if unlinkat(directory, child, AT_REMOVEDIR) == 0 { continue }
+            _ = removeInPlace(child, from: directory, levels: levels - 1)
+        }
+        return unlinkat(parent, name, AT_REMOVEDIR) == 0
+    }
+
     /// Moves a directory that is not empty to the top; the kernel refuses to move a mountpoint.
     private mutating func moveUp(_ name: String, from directory: CInt) {
         while true {
@@ -77,10 +96,13 @@ package struct TreeRemover {
             let free = ".purge-\(counter)"
             // A name that is taken is refused, but by an empty directory, which is no loss.
             if renameat(directory, name, top, free) == 0 { return }
-            guard errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR else {
-                fail("move '\(name)' out of a directory in '\(path)'", errno)
+            let reason = errno
+            if reason == ENOTEMPTY || reason == EEXIST || reason == ENOTDIR { continue }
+            if reason == ENOSPC || reason == EDQUOT, removeInPlace(name, from: directory, levels: Self.levels) {
                 return
             }
+            fail("move '\(name)' out of a directory in '\(path)'", reason)
+            return
         }
     }
 

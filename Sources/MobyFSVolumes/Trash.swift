@@ -37,7 +37,8 @@ package struct Trash: Sendable {
     /// Takes apart what only a driver can.
     private let purge: @Sendable (FilePath) throws -> Void
 
-    private static let marks: [(suffix: String, fate: Fate)] = [("+keep", .stays), ("+purge", .goes)]
+    private static let marks: [(suffix: String, fate: Fate)] = [("+keep", .stays), (longestMark, .goes)]
+    private static let longestMark = "+purge"
 
     init(root: FilePath, logger: Logger, purge: @escaping @Sendable (FilePath) throws -> Void) {
         self.root = root
@@ -61,7 +62,9 @@ package struct Trash: Sendable {
         let stamp = time.formatted(Self.stamp)
         let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
         let mark = Self.marks.first { $0.fate == fate }?.suffix ?? ""
-        let place = root.appending(name.fileName(suffix: ".\(stamp)-\(unique)\(mark)"))
+        // With room for any mark that may follow.
+        let room = name.fileName(suffix: ".\(stamp)-\(unique)\(Self.longestMark)")
+        let place = root.appending(room.dropLast(Self.longestMark.count) + mark)
         try DurableFile.rename(directory, to: place)
         return place
     }
@@ -107,10 +110,18 @@ package struct Trash: Sendable {
     ///
     /// - Parameters:
     ///   - item: The removed volume.
+    ///   - volume: What it is to be.
     ///   - directory: Where it is to be, where nothing is yet.
     /// - Throws: ``SystemCallError``; it is in the trash as before.
-    func giveBack(_ item: Item, to directory: FilePath) throws {
-        try DurableFile.rename(item.place, to: directory)
+    func giveBack(_ item: Item, as volume: Volume, to directory: FilePath) throws {
+        // First what needs room on the disk.
+        try DurableFile.write(VolumeRecord.encode(volume), to: item.place.appending("record.json"))
+        do {
+            try DurableFile.rename(item.place, to: directory)
+        } catch {
+            try DurableFile.write(VolumeRecord.encode(item.volume), to: item.place.appending("record.json"))
+            throw error
+        }
     }
 
     /// Lets the next ``empty()`` delete an item.

@@ -2,6 +2,7 @@
 
 import Logging
 import MobyFSHost
+import Synchronization
 import SystemPackage
 
 extension VolumeManager {
@@ -12,14 +13,16 @@ extension VolumeManager {
     ///   - options: What the user gave. Nil, from `docker run -v`, is content with whatever exists.
     ///   - defaults: Options that count where the user gave none of that name.
     ///   - plugin: The further name of the daemon by which it is asked; nil for the daemon's own.
+    ///   - limit: How long it may take; nil for as long as an engine waits.
     /// - Throws: ``VolumeError``; nothing is left behind.
     package func create(
-        _ name: String, options: [String: String]?, defaults: [String: String] = [:], plugin: String? = nil
+        _ name: String, options: [String: String]?, defaults: [String: String] = [:], plugin: String? = nil,
+        within limit: Duration? = nil
     ) async throws {
         let name = try VolumeName(name)
         let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
         if wanted["from"] != nil { await refresh(nil) }
-        try await work(on: name, within: limits.long) { deadline in
+        try await work(on: name, within: limit ?? limits.long) { deadline in
             try await self.requirePool()
             let existing = self.entry(name)
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
@@ -214,6 +217,7 @@ extension VolumeManager {
             if let source, try copiesContent(source, to: volume) {
                 volume.state = try await copyContent(source, into: volume, in: context)
                 volume.state = try await driver.create(volume, in: context)
+                try await requireRoom(for: volume, with: driver, in: context)
             } else {
                 volume.state = try await driver.create(volume, in: context)
                 if let source { try await copyFiles(source, into: volume, in: context) }
@@ -223,6 +227,20 @@ extension VolumeManager {
             await undo(volume, of: driver, in: context)
             throw Self.failure(volume, error)
         }
+    }
+
+    /// Throws if a volume holds more than it may, as a copy can.
+    private func requireRoom(
+        for volume: Volume, with driver: any VolumeDriver, in context: DriverContext
+    ) async throws {
+        guard let size = volume.options.size,
+            let used = try await BlockingWork.run({ try driver.usage(of: volume, in: context)?.usedBytes }),
+            used > size.bytes
+        else { return }
+        throw VolumeError(
+            .invalidArgument,
+            "option size='\(size.normal)' means \(size): what is to be copied takes \(ByteSize(bytes: used)); give a larger "
+                + "size=")
     }
 
     /// Says which volume it is about, unless the error does.
@@ -250,6 +268,18 @@ extension VolumeManager {
         } catch {
             context.logger.warning("a half-made volume is not taken back whole", metadata: ["error": "\(error)"])
         }
-        await BlockingWork.run { [store] in store.discard(context.root) }
+        let isGone = await BlockingWork.run { [store] in store.discard(context.root) }
+        if !isGone { leftovers.withLock { $0.append(context.root) } }
+    }
+
+    /// Tries again to delete half-made volumes; something may have been at work in them.
+    package func discardLeftovers() async {
+        let paths = leftovers.withLock { paths in
+            defer { paths = [] }
+            return paths
+        }
+        guard !paths.isEmpty else { return }
+        let left = await BlockingWork.run { [store] in paths.filter { !store.discard($0) } }
+        leftovers.withLock { $0 += left }
     }
 }

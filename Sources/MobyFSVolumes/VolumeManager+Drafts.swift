@@ -30,9 +30,14 @@ extension VolumeManager {
     package func draft(
         _ name: String?, options: [String: String], for process: ProcessIdentity
     ) async throws -> Draft {
+        guard name == nil || options["from"] == nil else {
+            throw VolumeError(
+                .invalidArgument,
+                "option 'from' does not go with an import: what is imported begins empty; leave it out")
+        }
         let id = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         let name = try VolumeName(name ?? "draft-\(id)")
-        let deadline = ContinuousClock.now + limits.long
+        let deadline = ContinuousClock.now + limits.copying
         try await requirePool()
         guard await locks.lock(name, until: deadline) else {
             throw VolumeError(.unavailable, "volume '\(name)' is busy: try again")
@@ -82,7 +87,7 @@ extension VolumeManager {
     /// - Throws: ``VolumeError``; it is a draft as before.
     package func commitDraft(_ id: String) async throws {
         let draft = try taken(id)
-        let (volume, deadline) = (draft.volume, ContinuousClock.now + limits.long)
+        let (volume, deadline) = (draft.volume, ContinuousClock.now + limits.copying)
         do {
             let driver = try driver(named: volume.driver)
             let context = context(volume, root: draft.staging, secrets: draft.secrets, deadline: deadline)
@@ -116,7 +121,9 @@ extension VolumeManager {
             try await driver.release(draft.volume, in: context)
             await undo(draft.volume, of: driver, in: context)
         } catch {
-            context.logger.warning("a half-made volume stays until the next start", metadata: ["error": "\(error)"])
+            // Some program that was to fill it may be at work in it still.
+            context.logger.warning("a half-made volume stays for now", metadata: ["error": "\(error)"])
+            drafts.withLock { $0[id] = draft }
         }
     }
 

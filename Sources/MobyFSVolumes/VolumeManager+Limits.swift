@@ -7,15 +7,21 @@ import Synchronization
 /// The engine waits 120 s for Create and Mount and 60 s for the rest, and then tells its user of a timeout and nothing
 /// else. Ended before, a call can say what was in the way.
 package struct TimeLimits: Sendable {
-    /// For Create, Mount and resize.
+    /// For Create and Mount.
     package var long: Duration
+    /// For what an engine never asks for, and somebody at a command line waits for: copies.
+    package var copying: Duration
     /// For all else.
     package var short: Duration
     /// How much longer a driver may take to clean up after itself.
     package var grace: Duration
 
-    package init(long: Duration = .seconds(100), short: Duration = .seconds(45), grace: Duration = .seconds(5)) {
+    package init(
+        long: Duration = .seconds(100), short: Duration = .seconds(45), grace: Duration = .seconds(5),
+        copying: Duration = .seconds(86_400)
+    ) {
         self.long = long
+        self.copying = copying
         self.short = short
         self.grace = grace
     }

@@ -20,7 +20,7 @@ extension VolumeManager {
         let now = Date.now
         let wanted = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
         let name = try describe(name).name
-        return try await work(on: name, within: limits.long) { deadline in
+        return try await work(on: name, within: limits.copying) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             let context = self.context(volume, deadline: deadline)
             let isInUse = try await self.isInUse(volume)
@@ -76,7 +76,7 @@ extension VolumeManager {
     package func removeSnapshot(_ snapshot: String, of name: String) async throws {
         let label = try Self.snapshotName(snapshot)
         let name = try describe(name).name
-        try await work(on: name, within: limits.long) { deadline in
+        try await work(on: name, within: limits.copying) { deadline in
             let (volume, _) = try self.snapshottable(name)
             let snapshots = self.snapshots(in: volume)
             _ = try await self.existing(label, in: snapshots, of: volume)
@@ -93,7 +93,7 @@ extension VolumeManager {
     package func restore(_ name: String, from snapshot: String) async throws {
         let label = try Self.snapshotName(snapshot)
         let name = try describe(name).name
-        try await work(on: name, within: limits.long) { deadline in
+        try await work(on: name, within: limits.copying) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             try await self.refuseIfHeld(volume)
             try await self.refuseIfMountedInside(volume)
@@ -166,7 +166,7 @@ extension VolumeManager {
     {
         guard let sharing else { return try await makeDueSnapshots(at: now) }
         // Or each host would make one of each volume.
-        return try await sharing.withLock("/snapshots", until: .now + limits.long) {
+        return try await sharing.withLock("/snapshots", until: .now + limits.copying) {
             try await makeDueSnapshots(at: now)
         }
     }
@@ -178,7 +178,9 @@ extension VolumeManager {
             do {
                 let scheduled = try await snapshots(of: volume.name.description).filter(\.isScheduled)
                 // A run that is a little early counts.
-                let isDue = scheduled.last.map { $0.createdAt.addingTimeInterval(period * 0.95) <= now } ?? true
+                // One from the future, of a clock that was wrong, does not.
+                let last = scheduled.map(\.createdAt).filter { $0 <= now }.max()
+                let isDue = last.map { $0.addingTimeInterval(period * 0.95) <= now } ?? true
                 // Who has it mounted sees to it, where several hosts could.
                 guard isDue, try await otherHosts(with: volume.name).isEmpty else { continue }
                 made[volume.name] = .success(try await snapshot(volume.name.description, isScheduled: true))
@@ -260,10 +262,11 @@ extension VolumeManager {
                 return try snapshots.snapshot(label)
             } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
                 let names = try snapshots.all().map(\.name.description)
+                let more = names.count > 5 ? " and \(names.count - 5) more" : ""
                 throw VolumeError(
                     .notFound,
                     "volume '\(volume.name)' has no snapshot '\(label)'; "
-                        + (names.isEmpty ? "it has none" : "it has \(names.joined(separator: ", "))"))
+                        + (names.isEmpty ? "it has none" : "it has \(names.prefix(5).joined(separator: ", "))\(more)"))
             }
         }
     }

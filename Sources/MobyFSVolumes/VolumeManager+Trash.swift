@@ -42,8 +42,7 @@ extension VolumeManager {
                     guard try store.trash.items().contains(where: { $0.id == item.id && $0.fate == .stays }) else {
                         throw VolumeError(.notFound, "'\(item.id)' is no longer in the trash")
                     }
-                    try store.trash.giveBack(item, to: store.directory(of: name))
-                    try store.save(volume)
+                    try store.trash.giveBack(item, as: volume, to: store.directory(of: name))
                 }
             }
             await self.open(name)
@@ -65,8 +64,11 @@ extension VolumeManager {
         for name in names where !items.contains(where: { $0.isCalled(name) }) {
             throw VolumeError(.notFound, "there is no '\(name)' in the trash; 'mobyfs trash ls' shows what is")
         }
+        // Who gives an ID means that one, whatever others are called.
+        let ids = Set(items.map(\.id)).intersection(names)
+        let calls = names.filter { !ids.contains($0) }
         let condemned = items.filter { item in
-            (names.isEmpty || names.contains { item.isCalled($0) })
+            (names.isEmpty || ids.contains(item.id) || calls.contains { item.isCalled($0) })
                 && date.map { (item.removedAt ?? .distantFuture) < $0 } ?? true
         }
         try await withTrash { [store] in
@@ -87,21 +89,25 @@ extension VolumeManager {
     /// only is left alone.
     ///
     /// - Parameter isTrial: Whether to say only which these are.
-    /// - Returns: Their names.
-    /// - Throws: ``VolumeError`` if one of them cannot be removed; those before it are.
-    package func prune(isTrial: Bool) async throws -> [VolumeName] {
+    /// - Returns: Their names, and why one is left that could have gone, by its name.
+    /// - Throws: ``VolumeError`` if the pool cannot be read.
+    package func prune(isTrial: Bool) async throws -> (pruned: [VolumeName], left: [VolumeName: any Error]) {
         try await requirePool()
         await refresh(nil)
-        var pruned: [VolumeName] = []
+        var (pruned, left): ([VolumeName], [VolumeName: any Error]) = ([], [:])
         for name in try describeAll().map(\.name) {
-            let isGone = try await work(on: name, within: limits.short) { deadline in
-                guard let volume = try await self.unused(name) else { return false }
-                if !isTrial { try await self.remove(volume, fate: .stays, until: deadline) }
-                return true
+            do {
+                let isGone = try await work(on: name, within: limits.short) { deadline in
+                    guard let volume = try await self.unused(name) else { return false }
+                    if !isTrial { try await self.remove(volume, fate: .stays, until: deadline) }
+                    return true
+                }
+                if isGone { pruned.append(name) }
+            } catch {
+                left[name] = error
             }
-            if isGone { pruned.append(name) }
         }
-        return pruned
+        return (pruned, left)
     }
 
     /// The volume, if it may be removed, and its data can be had back afterwards.
@@ -118,7 +124,8 @@ extension VolumeManager {
     }
 
     private func trashed(_ text: String) async throws -> Trash.Item {
-        let items = try await trashed().filter { $0.isCalled(text) }
+        let all = try await trashed()
+        let items = all.first { $0.id == text }.map { [$0] } ?? all.filter { $0.isCalled(text) }
         guard let item = items.last else {
             throw VolumeError(.notFound, "there is no '\(text)' in the trash; 'mobyfs trash ls' shows what is")
         }
@@ -126,7 +133,8 @@ extension VolumeManager {
             throw VolumeError(
                 .invalidArgument,
                 "there are \(items.count) removed volumes '\(text)' in the trash: give one by its ID, "
-                    + items.map(\.id).joined(separator: " or "))
+                    + items.prefix(5).map(\.id).joined(separator: " or ")
+                    + (items.count > 5 ? " or another of them: 'mobyfs trash ls'" : ""))
         }
         return item
     }

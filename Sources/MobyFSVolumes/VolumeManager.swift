@@ -32,7 +32,7 @@ package final class VolumeManager: Sendable {
     let holderStore: HolderStore
     /// Where drivers mount: a folder for each volume.
     let mounts: FilePath
-    let limits: TimeLimits
+    package let limits: TimeLimits
     let locks = KeyedLocks<VolumeName>()
     private let poolLock = KeyedLocks<FilePath>()
     /// So that nothing is given back from the trash while it is being deleted.
@@ -46,6 +46,8 @@ package final class VolumeManager: Sendable {
     private let state = Mutex(State())
     /// Volumes that are being filled, by ID; the name of each is locked.
     let drafts = Mutex<[String: Draft]>([:])
+    /// Half-made volumes that are to be deleted, and could not be yet.
+    let leftovers = Mutex<[FilePath]>([])
     /// Copies that somebody may want to see the progress of.
     let copies = CopyWatch()
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
@@ -134,6 +136,7 @@ package final class VolumeManager: Sendable {
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
                 for (name, holders) in holders { state.entries[name]?.holders = holders }
             }
+            leftovers.withLock { $0 = contents.leftovers }
             removals.continuation.yield()
             await noteIdleMounts()
         } catch {

@@ -23,6 +23,8 @@ package struct VolumeStore: Sendable {
         package var volumes: [Volume] = []
         /// Volumes that are there but cannot be served, and why.
         package var troubled: [VolumeName: String] = [:]
+        /// Half-made volumes that could not be deleted.
+        var leftovers: [FilePath] = []
     }
 
     package let root: FilePath
@@ -79,7 +81,8 @@ package struct VolumeStore: Sendable {
         for entry in try Directories.entries(of: volumes) {
             if entry.hasPrefix(Self.stagingPrefix) {
                 let host = entry.dropFirst(Self.stagingPrefix.count).prefix { $0 != "-" }
-                if isAbandoned(String(host)) { discardStaging(volumes.appending(entry)) }
+                let staging = volumes.appending(entry)
+                if isAbandoned(String(host)), !discard(staging) { contents.leftovers.append(staging) }
             } else if let name = nameOfVolume(entry, in: volumes) {
                 load(name, into: &contents)
             } else {
@@ -162,17 +165,6 @@ package struct VolumeStore: Sendable {
         }
     }
 
-    private func discardStaging(_ path: FilePath) {
-        do {
-            try purge(path)
-            try TreeRemover.remove(path)
-        } catch {
-            logger.warning(
-                "a half-made volume cannot be deleted and stays for now",
-                metadata: ["file.path": "\(path)", "error": "\(error)"])
-        }
-    }
-
     // MARK: - Writing
 
     /// Makes a directory for a volume to be created in.
@@ -217,8 +209,21 @@ package struct VolumeStore: Sendable {
     }
 
     /// Deletes a staged directory.
-    func discard(_ staging: FilePath) {
-        discardStaging(staging)
+    ///
+    /// - Returns: Whether it is gone.
+    @discardableResult
+    func discard(_ staging: FilePath) -> Bool {
+        guard Directories.isRealDirectory(staging) else { return true }
+        do {
+            try purge(staging)
+            try TreeRemover.remove(staging)
+            return true
+        } catch {
+            logger.warning(
+                "a half-made volume cannot be deleted and stays for now",
+                metadata: ["file.path": "\(staging)", "error": "\(error)"])
+            return false
+        }
     }
 
     /// Replaces a volume's record.
@@ -233,10 +238,12 @@ package struct VolumeStore: Sendable {
 
     /// Gives a volume's directory the name of the volume, and makes its record say so too.
     ///
-    /// After a crash in between, it is the directory that counts.
+    /// The record, which needs room on the disk, comes first; after a crash in between, it is the directory that counts.
+    ///
+    /// - Throws: ``SystemCallError``; the directory has the name it had.
     func rename(_ old: VolumeName, to volume: Volume) throws {
+        try save(record: volume, in: directory(of: old))
         try DurableFile.rename(directory(of: old), to: directory(of: volume.name))
-        try save(volume)
     }
 
     /// Throws if volumes can be moved nowhere: on a file system that is mounted read-only, for example.

@@ -87,6 +87,22 @@ struct BtrfsDriverTests {
         }
     }
 
+    @Test func copiesNothingThatWouldLackASubvolumeInside() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: [:])
+            _ = try await fixture.volumes.snapshot("db", as: "before")
+            try BtrfsDirectory(data(fixture, "db")).createSubvolume(named: "inner")
+            try data(fixture, "db").appending("inner/file").write("precious")
+            let snapshot = await #expect(throws: VolumeError.self) { try await fixture.volumes.snapshot("db", as: "s") }
+            #expect(snapshot?.message.contains("'inner'") == true)
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.restore("db", from: "before") }
+            await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("copy", options: ["from": "db"])
+            }
+            #expect(try data(fixture, "db").appending("inner/file").text == "precious")
+        }
+    }
+
     /// Those of subvolumes newer kernels remove themselves, once they have cleared them away.
     private func expectNoGroups(_ fixture: ManagerFixture) async throws {
         let directory = try BtrfsDirectory(fixture.root)

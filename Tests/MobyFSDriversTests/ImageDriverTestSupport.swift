@@ -20,7 +20,7 @@ enum ImageTests {
 
 /// The kind of file system that a test's pool is on.
 enum PoolKind: String, CaseIterable, Sendable {
-    case machine, tmpfs, overlay, xfs, btrfs
+    case machine, tmpfs, overlay, ext4, xfs, btrfs
 }
 
 /// Runs `body` with a manager of image volumes, and unmounts all of them afterwards, pass or fail.
@@ -59,7 +59,7 @@ private func makePool(_ kind: PoolKind, bytes: UInt64, in root: FilePath) async 
             options: [
                 ("lowerdir", folders[0].string), ("upperdir", folders[1].string), ("workdir", folders[2].string),
             ])
-    case .xfs, .btrfs:
+    case .ext4, .xfs, .btrfs:
         let disk = root.appending("disk")
         try SparseFile(disk).create(bytes: bytes, isAllocated: false, until: .now + .seconds(60))
         try await tool("mkfs.\(kind)", "-q", disk.string)

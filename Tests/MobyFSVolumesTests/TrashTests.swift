@@ -111,6 +111,28 @@ import Testing
         }
     }
 
+    @Test func takesTheLongestNames() async throws {
+        let name = String(repeating: "n", count: 255)
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            for name in [name, "short"] { try await fixture.remove(name, ["on-remove": "trash"]) }
+            let ids = try await fixture.volumes.deleteFromTrash([])
+            #expect(ids.count == 2)
+            fixture.volumes.store.trash.empty()
+            #expect(try Directories.entries(of: fixture.pool.appending("trash")).isEmpty)
+        }
+    }
+
+    @Test func anIDMeansNoVolumeThatIsCalledSo() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.remove("db", ["on-remove": "trash"])
+            let id = try #require(try await fixture.volumes.trashed().first?.id)
+            try await fixture.remove(id, ["on-remove": "trash"])
+            #expect(try await fixture.volumes.deleteFromTrash([id]) == [id])
+            let left = try await fixture.volumes.trashed().map(\.volume.name.description)
+            #expect(left == [id])
+        }
+    }
+
     // MARK: - Prune
 
     @Test func prunesWhatNobodyHoldsAndLosesNothing() async throws {
@@ -119,11 +141,11 @@ import Testing
             try await fixture.volumes.create("protected", options: ["protected": "true"])
             try await fixture.volumes.create("kept", options: ["on-remove": "keep"])
             _ = try await fixture.volumes.mount("held", id: "i", for: nil)
-            let planned = try await fixture.volumes.prune(isTrial: true)
+            let planned = try await fixture.volumes.prune(isTrial: true).pruned
             #expect(planned.map(\.description) == ["free", "kept"])
             #expect(fixture.volumes.counts.volumes == 4)
 
-            let pruned = try await fixture.volumes.prune(isTrial: false)
+            let pruned = try await fixture.volumes.prune(isTrial: false).pruned
             #expect(pruned == planned)
             #expect(try fixture.volumes.describeAll().map(\.name.description) == ["held", "protected"])
             #expect(fixture.pool.appending("volumes/kept/record.json").exists)

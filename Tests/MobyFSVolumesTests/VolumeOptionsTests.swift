@@ -34,7 +34,7 @@ import Testing
         let error = #expect(throws: VolumeError.self) { try options(["color": "red"]) }
         #expect(
             error?.message
-                == "unknown option 'color'; did you mean 'colour'? known: colour, driver, from, gid, mode, on-remove, protected, size, uid"
+                == "unknown option 'color'; did you mean 'colour'? known: colour, driver, from, gid, mode, on-remove, protected, size, snapshot-keep, snapshot-schedule, trash-retention, uid"
         )
     }
 

@@ -39,7 +39,7 @@ package struct ControlSubsystem: PluginSubsystem {
             return VolumeDetails(description, hosts: try await volumes.otherHosts(with: description.name))
         }
         on(CreateVolume.self) {
-            try await volumes.create($0.name, options: $0.options)
+            try await volumes.create($0.name, options: $0.options, within: volumes.limits.copying)
             return Done()
         }
         on(RemoveVolume.self) {
@@ -62,7 +62,10 @@ package struct ControlSubsystem: PluginSubsystem {
             return GetCopyProgress.Answer(copied: progress?.copied, total: progress?.total)
         }
         on(PruneVolumes.self) {
-            PruneVolumes.Answer(names: try await volumes.prune(isTrial: $0.dryRun).map(\.description))
+            let (pruned, left) = try await volumes.prune(isTrial: $0.dryRun)
+            return PruneVolumes.Answer(
+                names: pruned.map(\.description),
+                left: left.sorted { $0.key < $1.key }.map { .init(name: $0.description, trouble: "\($1)") })
         }
         on(CreateSnapshot.self) {
             CreateSnapshot.Answer(snapshot: try await volumes.snapshot($0.name, as: $0.snapshot).description)

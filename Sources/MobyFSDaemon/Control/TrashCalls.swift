@@ -71,6 +71,13 @@ package struct PruneVolumes: ControlCall {
     package struct Answer: Codable, Hashable, Sendable {
         /// Those that were removed, or would be.
         package let names: [String]
+        /// Those that could have gone, and why they are there still.
+        package let left: [Left]
+    }
+
+    package struct Left: Codable, Hashable, Sendable {
+        package let name: String
+        package let trouble: String
     }
 
     /// Whether to say only which these are.

@@ -205,6 +205,14 @@ extension BtrfsDriver: SnapshotDriver {
     ) async throws {
         guard let name = copy.lastComponent?.string else { return }
         try await BlockingWork.run {
+            // A restore puts the present content away, and with it what no snapshot has.
+            let present = purpose == .restore ? mountpoint(of: volume, in: context) : source
+            if let nested = try BtrfsDirectory(present).nestedNames().first {
+                throw VolumeError(
+                    .invalidArgument,
+                    "volume '\(volume.name)' has a subvolume of its own in it, '\(nested)', which no snapshot or copy would "
+                        + "have: make a folder of it first")
+            }
             let folder = try BtrfsDirectory(copy.removingLastComponent())
             try folder.createSnapshot(
                 named: name, of: BtrfsDirectory(source), isReadOnly: purpose == .snapshot)
