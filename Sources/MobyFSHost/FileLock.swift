@@ -20,9 +20,15 @@ package enum FileLock {
     ///   - patience: How long to try.
     /// - Returns: Whether the lock was had.
     /// - Throws: ``SystemCallError``.
-    static func take(_ descriptor: CInt, named path: FilePath, patience: Duration = .zero) throws -> Bool {
+    static func take(_ descriptor: CInt, named path: FilePath, patience: Duration) throws -> Bool {
+        try lock(descriptor, LOCK_EX, named: path, patience: patience)
+    }
+
+    private static func lock(
+        _ descriptor: CInt, _ kind: CInt, named path: FilePath, patience: Duration
+    ) throws -> Bool {
         let end = ContinuousClock.now + patience
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        while flock(descriptor, kind | LOCK_NB) != 0 {
             let reason = Errno(rawValue: errno)
             guard [.wouldBlock, .interrupted].contains(reason) else {
                 throw SystemCallError("lock '\(path)'", reason)
@@ -35,10 +41,11 @@ package enum FileLock {
 
     /// Whether somebody has a file locked; nobody has one that is not there.
     package static func isTaken(_ path: FilePath) throws -> Bool {
-        let descriptor = open(path.string, O_RDWR | O_NOFOLLOW | O_CLOEXEC)
+        let descriptor = open(path.string, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         if descriptor < 0, [ENOENT, ESTALE].contains(errno) { return false }
         try check(descriptor, "open '\(path)'")
         defer { close(descriptor) }
-        return try !take(descriptor, named: path)
+        // Several may ask at once.
+        return try !lock(descriptor, LOCK_SH, named: path, patience: .zero)
     }
 }

@@ -9,13 +9,20 @@ package import SystemPackage
 /// All calls block.
 package struct LastingLock: Sendable {
     package let path: FilePath
+    /// Which file it is, whatever happens to the path.
+    private let file: FileID
+
+    private init(path: FilePath, file: FileID) {
+        self.path = path
+        self.file = file
+    }
 
     /// Takes a lock that nobody has, on a file that is there.
     ///
     /// - Returns: Nil if somebody has it who is not this host.
     /// - Throws: ``SystemCallError``, or ``LoopDeviceError`` where there are no loop devices.
     package init?(taking path: FilePath) throws {
-        self.path = path
+        self.init(path: path, file: try FileID(of: path))
         if try device() != nil { return }
         let descriptor = try check(open(path.string, O_RDWR | O_NOFOLLOW | O_CLOEXEC), "open '\(path)'")
         defer { close(descriptor) }
@@ -23,18 +30,21 @@ package struct LastingLock: Sendable {
         _ = try LoopDevice.attachForGood(descriptor, named: path)
     }
 
-    private init(path: FilePath) {
-        self.path = path
-    }
-
     /// The same lock, once its file was renamed.
-    package func moved(to path: FilePath) -> LastingLock { LastingLock(path: path) }
+    package func moved(to path: FilePath) -> LastingLock { LastingLock(path: path, file: file) }
 
     /// Whether the lock is still had: a host that was cut off from the file system's servers loses it to others.
     ///
     /// The kernel does not tell; but who asks for the lock anew must not get it.
     package var isHeld: Bool {
-        get throws { try device() != nil && FileLock.isTaken(path) }
+        get throws {
+            guard try device() != nil else { return false }
+            do {
+                return try FileID(of: path) == file && FileLock.isTaken(path)
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                return false
+            }
+        }
     }
 
     /// Gives the lock back.
@@ -42,7 +52,5 @@ package struct LastingLock: Sendable {
         try device()?.detach()
     }
 
-    private func device() throws -> LoopDevice? {
-        try LoopDevice.attached(to: FileID(of: path))
-    }
+    private func device() throws -> LoopDevice? { try LoopDevice.attached(to: file) }
 }

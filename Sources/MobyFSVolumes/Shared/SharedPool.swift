@@ -90,6 +90,13 @@ package final class SharedPool: Sendable {
         self.member.withLock { $0 = nil }
     }
 
+    /// Becomes another one of the pool's hosts: the one that it was is taken for dead.
+    func joinAnew() throws {
+        try Self.removing { try Files.unlink(identity) }
+        try member.withLock { $0 }?.lock.giveBack()
+        try join()
+    }
+
     /// Whether the other hosts still know that this one lives.
     ///
     /// When it was cut off from the pool's servers for long, they take it for dead.
@@ -190,8 +197,9 @@ package final class SharedPool: Sendable {
 
     /// The hosts that have a volume mounted, but for this one.
     func others(with name: VolumeName) throws -> [PoolHost] {
-        guard Directories.isRealDirectory(hosts(of: name)) else { return [] }
-        return try Directories.entries(of: hosts(of: name)).filter { $0 != id }.compactMap { other in
+        var marks: [String] = []
+        try Self.removing { marks = try Directories.entries(of: hosts(of: name)) }
+        return try marks.filter { $0 != id }.compactMap { other in
             if try FileLock.isTaken(hosts.appending(other)) { return host(other) }
             try Self.removing { try check(rmdir(hosts(of: name).appending(other).string), "rmdir '\(other)'") }
             return nil
@@ -210,7 +218,7 @@ package final class SharedPool: Sendable {
         try Directories.create(directory.appending(Self.hostsName), mode: 0o700)
     }
 
-    /// Fine if another was quicker.
+    /// Fine if nothing is there, or another was quicker.
     private static func removing(_ body: () throws -> Void) throws {
         do {
             try body()

@@ -88,7 +88,7 @@ extension VolumeManager {
         guard let sharing else { return }
         let isNew = entry(volume.name)?.holders.isEmpty ?? true
         do {
-            try await BlockingWork.run { try sharing.announce(volume.name) }
+            try await patiently("/announce/\(volume.name)") { try sharing.announce(volume.name) }
         } catch {
             throw VolumeError(
                 .unavailable, "cannot tell other hosts that volume '\(volume.name)' is mounted here", cause: error)
@@ -114,7 +114,7 @@ extension VolumeManager {
     func withdraw(_ name: VolumeName) async -> Bool {
         guard let sharing else { return true }
         do {
-            try await BlockingWork.run { try sharing.withdraw(name) }
+            try await patiently("/announce/\(name)") { try sharing.withdraw(name) }
             return true
         } catch {
             logger.warning(
@@ -191,7 +191,7 @@ extension VolumeManager {
         guard let sharing, poolTrouble == nil else { return }
         await refresh(nil, isThorough: true)
         do {
-            guard try await !BlockingWork.run({ try sharing.isMember }) else { return }
+            guard try await !patiently("/member", { try sharing.isMember }) else { return }
             await rejoin(sharing)
         } catch {
             logger.warning("it cannot be told whether this host is cut off", metadata: ["error": "\(error)"])
@@ -202,7 +202,7 @@ extension VolumeManager {
     private func rejoin(_ sharing: SharedPool) async {
         logger.error("this host was cut off from the pool, and other hosts took it for dead; it joins anew")
         do {
-            try await BlockingWork.run { try sharing.join() }
+            try await BlockingWork.run { try sharing.joinAnew() }
         } catch {
             return logger.error("this host cannot join the pool's hosts", metadata: ["error": "\(error)"])
         }
@@ -222,8 +222,22 @@ extension VolumeManager {
     private func announceAgain(_ volume: Volume) async throws {
         guard let sharing else { return }
         let driver = try driver(named: volume.driver)
-        try await BlockingWork.run { try sharing.announce(volume.name) }
+        try await patiently("/announce/\(volume.name)") { try sharing.announce(volume.name) }
         if !driver.allowsManyHosts(volume) { try await refuseIfHeldElsewhere(volume) }
+    }
+
+    /// Asks the pool's servers, and waits for them no longer than anybody can.
+    ///
+    /// What they do not answer at once, happens later; so what is asked for by one key happens in order.
+    private func patiently<Result: Sendable>(
+        _ key: String, _ body: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        let (deadline, call) = (ContinuousClock.now + Self.patience, "reach '\(store.root)'")
+        guard await view.locks.lock(key, until: deadline) else { throw SystemCallError(call, .timedOut) }
+        return try await BlockingWork.run(until: deadline, call) { [view] in
+            defer { view.locks.unlock(key) }
+            return try body()
+        }
     }
 
     private func refresh(_ name: VolumeName?, isThorough: Bool) async {
