@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+/// Seeing what other hosts do with the same pool.
+extension VolumeManager {
+    /// Takes over what other hosts have done, as far as the pool's servers answer at once.
+    ///
+    /// - Parameter text: The volume that matters; nil for all.
+    package func refresh(_ text: String?) async {
+        guard sharing != nil, poolTrouble == nil else { return }
+        if let text {
+            guard let name = try? VolumeName(text) else { return }
+            await refresh(name, isThorough: true)
+        } else {
+            await refresh(nil, isThorough: false)
+        }
+    }
+
+    /// Looks at all volumes, also at those that were there before, and whether this host still counts as one of the pool's.
+    package func refreshThoroughly() async {
+        guard let sharing, poolTrouble == nil else { return }
+        await refresh(nil, isThorough: true)
+        do {
+            guard try await !patiently("/member", { try sharing.isMember }) else { return }
+            await rejoin(sharing)
+        } catch {
+            logger.warning("it cannot be told whether this host is cut off", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Others took this host for dead.
+    private func rejoin(_ sharing: SharedPool) async {
+        logger.error("this host was cut off from the pool, and other hosts took it for dead; it joins anew")
+        do {
+            try await BlockingWork.run { try sharing.joinAnew() }
+        } catch {
+            return logger.error("this host cannot join the pool's hosts", metadata: ["error": "\(error)"])
+        }
+        for (name, entry) in entries where !entry.holders.isEmpty {
+            guard let volume = entry.volume else { continue }
+            do {
+                try await announceAgain(volume)
+            } catch {
+                update(name) { $0.mountFailure = "\(error)" }
+                logger.error(
+                    "a volume is mounted here that this host has lost; its containers are to be stopped",
+                    metadata: ["volume.name": "\(name)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func announceAgain(_ volume: Volume) async throws {
+        guard let sharing else { return }
+        let driver = try driver(named: volume.driver)
+        try await patiently("/announce/\(volume.name)") { try sharing.announce(volume.name) }
+        if !driver.allowsManyHosts(volume) { try await refuseIfHeldElsewhere(volume) }
+    }
+
+    private func refresh(_ name: VolumeName?, isThorough: Bool) async {
+        let key = name?.description ?? (isThorough ? "/thorough" : "/")
+        let (arrival, deadline) = (ContinuousClock.now, ContinuousClock.now + Self.serverPatience)
+        do {
+            guard await view.locks.lock(key, until: deadline) else {
+                throw SystemCallError("read '\(store.volumes)'", .timedOut)
+            }
+            // Whoever waited is content with what began after it had come.
+            guard !view.hasLooked(key, since: arrival) else { return view.locks.unlock(key) }
+            let (start, generation, seen) = (ContinuousClock.now, view.generation, view.stamps)
+            // What is in the quarantine is not looked for.
+            let known = Set(entries.filter { $0.value.volume != nil }.keys)
+            let changes = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
+                [store, view] in
+                defer { view.locks.unlock(key) }
+                if let name { return try store.changes(of: name, since: seen[name]) }
+                return try store.changes(since: seen, known: known, isThorough: isThorough)
+            }
+            await apply(changes, since: generation)
+            view.note(look: key, begun: start)
+            view.trouble = nil
+        } catch {
+            logger.debug("the volumes of other hosts cannot be seen", metadata: ["error": "\(error)"])
+            view.trouble = "\(error)"
+        }
+    }
+
+    private func apply(_ changes: VolumeStore.Changes, since generation: UInt64) async {
+        for (name, stamp, volume) in changes.changed where view.isUntouched(name, since: generation) {
+            adopt(name, volume)
+            view.note(stamp, of: name)
+        }
+        let gone = changes.gone.filter { view.isUntouched($0, since: generation) && entry($0) != nil }
+        for name in gone {
+            adopt(name, nil)
+            view.note(nil, of: name)
+        }
+        // What one of them had in memory is of no use any more.
+        if !gone.isEmpty { await noteIdleMounts() }
+    }
+}
