@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Subprocess
 package import SystemPackage
 
 /// GNU tar, for whole directories with owners, modes, extended attributes, ACLs, holes and hard links.
 package struct TarProgram: Sendable {
-    /// Why a stream was not written or read whole.
-    package struct Failure: Error, CustomStringConvertible {
-        package let description: String
-    }
-
     private static let attributes = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"]
     private static let tar = HelperProgram("tar", package: "tar")
     private static let wrapper = HelperProgram("setpriv", package: "util-linux")
@@ -18,24 +14,62 @@ package struct TarProgram: Sendable {
 
     /// Writes all that is in a directory, itself included, to a descriptor.
     ///
-    /// - Throws: ``Failure``, ``HelperError`` if there is no tar.
-    package func create(from directory: FilePath, to output: FileDescriptor) async throws {
+    /// Cancelling the task ends it.
+    ///
+    /// - Parameters:
+    ///   - directory: What to write.
+    ///   - output: Where to.
+    ///   - mayChange: Whether it is no failure that files change meanwhile.
+    /// - Throws: ``Failure``, ``HelperError`` if there is no tar, `CancellationError`.
+    package func create(from directory: FilePath, to output: FileDescriptor, mayChange: Bool) async throws {
         let arguments = ["--create", "--file=-", "--sparse", "--one-file-system", "--directory=\(directory)", "."]
-        try await run(try Self.located(Self.tar), Self.attributes + arguments, input: nil, output: output)
+        let null = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
+        defer { close(null.rawValue) }
+        try await Self.run(
+            try Self.located(Self.tar), Self.attributes + arguments, input: null, output: output,
+            // What tar ends with when all is written, but some of it changed at the same time.
+            accepted: mayChange ? [0, 1] : [0])
     }
 
     /// Fills a directory from a descriptor.
     ///
-    /// tar itself takes no absolute names, none with `..`, and follows no link that the stream has made. Device nodes, by
-    /// which containers would get at the host's disks, it cannot make for want of the capability.
+    /// All of it goes through here, as tar does not say what one has to know, see ``TarStream``. tar itself takes no names
+    /// with `..`, and follows no link that the stream has made. Device nodes, by which containers would get at the host's
+    /// disks, it cannot make for want of the capability. Cancelling the task ends it.
     ///
-    /// - Throws: ``Failure``, ``HelperError`` if a program is missing; part of the stream may be in the directory then.
-    package func extract(into directory: FilePath, from input: FileDescriptor) async throws {
+    /// - Parameters:
+    ///   - directory: What to fill.
+    ///   - input: The stream.
+    ///   - transfer: Where to count what was read.
+    /// - Throws: ``Failure``, ``HelperError`` if a program is missing, `CancellationError`; part of the stream may be in the
+    ///   directory then.
+    package func extract(
+        into directory: FilePath, from input: FileDescriptor, counting transfer: TarTransfer
+    ) async throws {
         let tar = try Self.located(Self.tar)
+        let wrapper = try Self.located(Self.wrapper)
         let without = ["--bounding-set=-mknod", "--inh-caps=-mknod", "--", tar.string]
         let arguments = ["--extract", "--file=-", "--same-owner", "--preserve-permissions", "--directory=\(directory)"]
-        try await run(
-            try Self.located(Self.wrapper), without + Self.attributes + arguments, input: input, output: nil)
+        let null = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
+        defer { close(null.rawValue) }
+        let relay = try TarRelay(from: input, counting: transfer)
+        try await withTaskCancellationHandler {
+            async let isWhole = relay.run()
+            do {
+                // Only the program may have it: the relay has to notice when that ends.
+                defer { close(relay.reading.rawValue) }
+                try await Self.run(
+                    wrapper, without + Self.attributes + arguments, input: relay.reading, output: null, accepted: [0])
+            } catch {
+                // What is wrong with the stream tells more than what tar makes of the part that it got.
+                relay.stop()
+                _ = try await isWhole
+                throw error
+            }
+            guard try await isWhole else { throw Failure(.damaged(at: transfer.bytes)) }
+        } onCancel: {
+            relay.stop()
+        }
     }
 
     private static func located(_ program: HelperProgram) throws -> FilePath {
@@ -45,24 +79,21 @@ package struct TarProgram: Sendable {
         return path
     }
 
-    private func run(
-        _ program: FilePath, _ arguments: [String], input: FileDescriptor?, output: FileDescriptor?
+    private static func run(
+        _ program: FilePath, _ arguments: [String], input: FileDescriptor, output: FileDescriptor,
+        accepted: [Int32]
     ) async throws {
-        let null = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
         let result = try await Subprocess.run(
             .path(program), arguments: Arguments(arguments),
             environment: .inherit.updating(["LC_ALL": "C"]), workingDirectory: "/",
-            input: .fileDescriptor(input ?? null, closeAfterSpawningProcess: false),
-            output: .fileDescriptor(output ?? null, closeAfterSpawningProcess: false), error: .string(limit: 1 << 16))
-        try null.close()
+            input: .fileDescriptor(input, closeAfterSpawningProcess: false),
+            output: .fileDescriptor(output, closeAfterSpawningProcess: false), error: .string(limit: 1 << 16))
+        try Task.checkCancellation()
         switch result.terminationStatus {
-        case .exited(0): return
+        case .exited(let status) where accepted.contains(status): return
+        case .signaled(SIGPIPE): throw Failure(.closedPipe)
         case .exited, .signaled:
-            // The last lines only say that there were others.
-            let lines = result.standardError.split(separator: "\n").filter { line in
-                !["due to previous errors", "exiting now"].contains { line.hasSuffix($0) }
-            }
-            throw Failure(description: lines.last.map(String.init) ?? "tar: \(result.terminationStatus)")
+            throw Failure(said: result.standardError, ending: "\(result.terminationStatus)")
         }
     }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import DockerPluginClient
 import DockerPluginDiscovery
+import Glibc
 import MobyFSHost
 
 /// What a command could not do.
@@ -17,6 +18,11 @@ struct CommandFailure: Error, CustomStringConvertible {
     }
 }
 
+extension ExitCode {
+    /// That of a command line or a configuration which makes no sense.
+    static let senseless = ExitCode(2)
+}
+
 /// Says on standard error what went wrong, and gives it the exit status that it has in all commands.
 func reportingFailure(_ body: () async throws -> Void) async throws {
     do {
@@ -29,7 +35,12 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
         throw ExitCode(error.status == nil && error.code != .refused || error.status == 404 ? 2 : 1)
     } catch let error as ValidationError {
         TerminalText.complain("mobyfs: \(error.message)")
-        throw ExitCode.validationFailure
+        throw ExitCode.senseless
+    } catch let error as Interruption {
+        error.end()
+    } catch let error as TarProgram.Failure where error.reason == .closedPipe {
+        // As of any program in a pipe whose end is gone.
+        Interruption.end(by: SIGPIPE)
     } catch let error as TarProgram.Failure {
         TerminalText.complain("mobyfs: \(error)")
         throw ExitCode.failure

@@ -61,7 +61,7 @@ struct DaemonOptions: ParsableArguments {
         do {
             return try Configuration(from: sources).controlSocket
         } catch let error as ConfigurationError {
-            throw CommandFailure("\(error)", status: ExitCode.validationFailure.rawValue)
+            throw CommandFailure("\(error)", status: 2)
         }
     }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import MobyFSDaemon
+import SystemPackage
 
 @main
 struct MobyFS: AsyncParsableCommand {
@@ -14,4 +15,21 @@ struct MobyFS: AsyncParsableCommand {
             TLSCommand.self,
             PluginCommand.self,
         ])
+
+    static func main() async {
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch  where exitCode(for: error) == .validationFailure {
+            // The usual status in place of the library's.
+            _ = try? FileDescriptor.standardError.writeAll("\(fullMessage(for: error))\n".utf8)  // a closed one hears nothing
+            exit(withError: ExitCode.senseless)
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

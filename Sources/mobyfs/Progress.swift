@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import MobyFSHost
 import MobyFSVolumes
 import SystemPackage
 
@@ -8,7 +9,7 @@ import SystemPackage
 enum Progress {
     private static let interval = Duration.milliseconds(500)
 
-    /// Shows the progress while `body` runs.
+    /// Shows the progress of a program that writes a file while `body` runs.
     ///
     /// The program shares the place in the file with this process, so nothing has to pass through here.
     ///
@@ -18,19 +19,36 @@ enum Progress {
     ///   - body: The work.
     /// - Throws: What `body` does.
     static func show(
-        of descriptor: FileDescriptor, bytes: UInt64?, _ body: @Sendable () async throws -> Void
+        of descriptor: FileDescriptor, bytes: UInt64?, _ body: () async throws -> Void
     ) async throws {
         // A pipe has no place.
-        guard isatty(STDERR_FILENO) == 1, (try? descriptor.seek(offset: 0, from: .current)) != nil else {
-            return try await body()
+        guard (try? descriptor.seek(offset: 0, from: .current)) != nil else { return try await body() }
+        try await show(body) { time in
+            line(UInt64(max(0, (try? descriptor.seek(offset: 0, from: .current)) ?? 0)), of: bytes, after: time)
         }
+    }
+
+    /// Shows how much of a stream has been read while `body` runs.
+    static func show(
+        of transfer: TarTransfer, bytes: UInt64?, _ body: () async throws -> Void
+    ) async throws {
+        try await show(body) { time in
+            transfer.isRead
+                ? "\(ByteSize(bytes: transfer.bytes).rounded) read, writing to the disk"
+                : line(transfer.bytes, of: bytes, after: time)
+        }
+    }
+
+    private static func show(
+        _ body: () async throws -> Void, as line: @escaping @Sendable (Duration) -> String
+    ) async throws {
+        guard isatty(STDERR_FILENO) == 1 else { return try await body() }
         let start = ContinuousClock.now
         let watcher = Task {
             while true {
                 // Cancelled at the end.
                 try await Task.sleep(for: interval)
-                let done = UInt64(max(0, (try? descriptor.seek(offset: 0, from: .current)) ?? 0))
-                write(line(done, of: bytes, after: .now - start))
+                write(line(.now - start))
             }
         }
         defer {

@@ -10,7 +10,7 @@ enum Question {
     /// - Throws: ``CommandFailure`` if nobody can be asked.
     static func isAffirmed(_ text: String) throws -> Bool {
         guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure("there is nobody to ask: give --force to go on without", status: 64)
+            throw CommandFailure("there is nobody to ask: give --force to go on without", status: 2)
         }
         print(text, "[y/N]", terminator: " ")
         fflush(nil)

@@ -97,7 +97,7 @@ struct StartCommand: AsyncParsableCommand {
         } catch let error as ConfigurationError {
             // Not the command line but what it leads to is wrong: no word about usage.
             _ = try? FileDescriptor.standardError.writeAll("mobyfs: \(error)\n".utf8)  // a closed stderr hears nothing
-            throw ExitCode.validationFailure
+            throw ExitCode.senseless
         }
     }
 }

@@ -11,7 +11,7 @@ import Testing
         try await withTemporaryDirectory { root in
             let arguments = RunningDaemon.arguments(in: root) + ["--managed"]
             let refused = try await runToEnd(arguments)
-            #expect(refused.status == 64)
+            #expect(refused.status == 2)
             #expect(
                 refused.output.contains("'\(root)/data' is no folder of the host, and would be deleted with the plugin")
             )

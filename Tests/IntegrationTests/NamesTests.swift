@@ -108,7 +108,7 @@ import Testing
     func refusesANameThatMakesNoSense(name: String, complaint: String) async throws {
         try await withTemporaryDirectory { root in
             let refused = try await runToEnd(RunningDaemon.arguments(in: root) + ["--name", name])
-            #expect(refused.status == 64)
+            #expect(refused.status == 2)
             #expect(refused.output.contains(complaint), "\(refused.output)")
         }
     }

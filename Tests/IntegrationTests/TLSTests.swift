@@ -158,7 +158,7 @@ import Testing
                 (Array(good.dropLast(2)), "MOBYFS_TLS_CLIENT_KEY is not set"),
             ] {
                 let refused = try await runToEnd(RunningDaemon.arguments(in: root) + arguments)
-                #expect(refused.status == 64)
+                #expect(refused.status == 2)
                 #expect(refused.output.contains(complaint), "\(refused.output)")
             }
         }

@@ -145,7 +145,7 @@ import Testing
     ])
     func complainsOfAWrongCommandLine(arguments: [String], complaint: String) async throws {
         let (status, output) = try await runToEnd(["plugin", "verify"] + arguments)
-        #expect(status == 64)
+        #expect(status == 2)
         #expect(output.contains(complaint), "\(output)")
     }
 

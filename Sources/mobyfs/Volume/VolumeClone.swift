@@ -33,7 +33,10 @@ extension VolumeCommand {
                 if try await exists() {
                     throw CommandFailure("there is a volume '\(name)' already: choose another name")
                 }
-                _ = try await daemon.call(CreateVolume(name: name, options: given))
+                let options = given
+                try await Interruption.leavesToDaemon(shownBy: "mobyfs volume ls") {
+                    _ = try await daemon.call(CreateVolume(name: name, options: options))
+                }
                 print(TerminalText.line(name))
             }
         }

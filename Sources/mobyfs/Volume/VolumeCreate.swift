@@ -22,7 +22,10 @@ extension VolumeCommand {
 
         func run() async throws {
             try await reportingFailure {
-                _ = try await daemon.call(CreateVolume(name: name, options: try GivenOptions.read(options)))
+                let given = try GivenOptions.read(options)
+                try await Interruption.leavesToDaemon(shownBy: "mobyfs volume ls") {
+                    _ = try await daemon.call(CreateVolume(name: name, options: given))
+                }
                 print(TerminalText.line(name))
             }
         }

@@ -18,7 +18,8 @@ extension VolumeCommand {
         @Argument(help: "A volume, or VOLUME@SNAPSHOT.", completion: .volumeNames)
         var name: String
 
-        @Option(name: .shortAndLong, help: "The file to write. (default: standard output)")
+        // Not -o, which is --opt of the other commands.
+        @Option(help: "The file to write; - for standard output. (default: standard output)", completion: .file())
         var output: String?
 
         @Flag(help: "Export a volume in use as well, each file as it is when its turn comes.")
@@ -28,19 +29,22 @@ extension VolumeCommand {
 
         func run() async throws {
             try await reportingFailure {
-                guard let output else {
+                guard let output, output != "-" else {
                     guard isatty(STDOUT_FILENO) == 0 else {
                         throw CommandFailure(
-                            "a tar stream is nothing for a terminal: give --output FILE, or a pipe", status: 64)
+                            "a tar stream is nothing for a terminal: give --output FILE, or a pipe", status: 2)
                     }
-                    return try await export(to: .standardOutput)
+                    return try await Interruption.cancels("interrupted; the stream is not whole") {
+                        try await export(to: .standardOutput)
+                    }
                 }
-                try await PartialFile.write(to: FilePath(AbsolutePath.of(output))) { try await export(to: $0) }
+                try await Interruption.cancels("interrupted; no file was written") {
+                    try await PartialFile.write(to: FilePath(AbsolutePath.of(output))) { try await export(to: $0) }
+                }
             }
         }
 
         private func export(to descriptor: FileDescriptor) async throws {
-            Interruption.isLeftToPrograms()
             guard name.contains("@") else {
                 let held = try await daemon.call(HoldVolume(name: name, shared: live)).answer
                 try await finally {
@@ -60,8 +64,25 @@ extension VolumeCommand {
         }
 
         private func write(_ path: String, to descriptor: FileDescriptor, bytes: UInt64?) async throws {
-            try await Progress.show(of: descriptor, bytes: bytes) {
-                try await TarProgram().create(from: FilePath(path), to: descriptor)
+            do {
+                try await Progress.show(of: descriptor, bytes: bytes) {
+                    try await TarProgram().create(from: FilePath(path), to: descriptor, mayChange: live)
+                }
+            } catch let error as TarProgram.Failure {
+                throw failure(error)
+            }
+        }
+
+        private func failure(_ error: TarProgram.Failure) -> any Error {
+            switch error.reason {
+            case .closedPipe: error
+            case .changed:
+                CommandFailure(
+                    "volume '\(name)' cannot be exported: \(error); make a snapshot and export that, or give --live")
+            case .full:
+                CommandFailure(
+                    "volume '\(name)' cannot be exported: there is no room left for '\(output ?? "standard output")'")
+            default: CommandFailure("volume '\(name)' cannot be exported: \(error)")
             }
         }
     }

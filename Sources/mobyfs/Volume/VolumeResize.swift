@@ -26,7 +26,9 @@ extension VolumeCommand {
 
         func run() async throws {
             try await reportingFailure {
-                let size = try await daemon.call(ResizeVolume(name: name, size: size)).answer.size
+                let size = try await Interruption.leavesToDaemon(shownBy: "mobyfs volume inspect \(name)") {
+                    try await daemon.call(ResizeVolume(name: name, size: self.size)).answer.size
+                }
                 let shown = ByteSize(size)?.description ?? size
                 print(TerminalText.line("\(name): \(shown)"))
             }

@@ -28,7 +28,10 @@ extension VolumeCommand {
                 if !force {
                     guard try Question.isAffirmed(TerminalText.line(question)) else { throw ExitCode(1) }
                 }
-                _ = try await daemon.call(RestoreSnapshot(name: name, snapshot: snapshot))
+                // Until then others find the volume busy.
+                try await Interruption.leavesToDaemon(shownBy: "journalctl -u mobyfs VOLUME_NAME=\(name)") {
+                    _ = try await daemon.call(RestoreSnapshot(name: name, snapshot: snapshot))
+                }
                 print(TerminalText.line(name))
             }
         }

@@ -35,7 +35,9 @@ extension VolumeCommand {
         func run() async throws {
             try await reportingFailure {
                 guard let name else { return try await makeScheduled() }
-                let made = try await daemon.call(CreateSnapshot(name: name, snapshot: snapshot)).answer.snapshot
+                let made = try await Interruption.leavesToDaemon(shownBy: "mobyfs volume snapshots \(name)") {
+                    try await daemon.call(CreateSnapshot(name: name, snapshot: snapshot)).answer.snapshot
+                }
                 print(TerminalText.line("\(name)@\(made)"))
             }
         }
