@@ -64,6 +64,13 @@ install: ## install what `make release` has built, below DESTDIR
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/*.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
+	@# Made by the program itself; Debian's zsh and fish look into folders of their own for what packages bring.
+	@for shell in bash:bash-completion/completions/mobyfs zsh:zsh/vendor-completions/_mobyfs \
+		fish:fish/vendor_completions.d/mobyfs.fish; do \
+		file=$(DESTDIR)$(PREFIX)/share/$${shell#*:}; echo "making $$file"; mkdir -p "$${file%/*}"; \
+		$(DESTDIR)$(PREFIX)/bin/mobyfs --generate-completion-script "$${shell%%:*}" >"$$file"; \
+		chmod 644 "$$file"; \
+	done
 	install -D -m 644 etc/mobyfs/mobyfs.env $(DESTDIR)$(SYSCONFDIR)/mobyfs/mobyfs.env
 
 format: ## format the sources

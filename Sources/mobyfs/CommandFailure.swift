@@ -23,6 +23,23 @@ extension ExitCode {
     static let senseless = ExitCode(2)
 }
 
+/// Does something with each of what was named; one that it cannot be done with does not keep the others.
+///
+/// - Returns: Whether it was done with all.
+/// - Throws: What `body` throws if the daemon cannot be asked.
+func each(of names: [String], _ body: (String) async throws -> Void) async throws -> Bool {
+    var isComplete = true
+    for name in names {
+        do {
+            try await body(name)
+        } catch let error as CommandFailure where error.status == 1 {
+            TerminalText.complain("mobyfs: \(error)")
+            isComplete = false
+        }
+    }
+    return isComplete
+}
+
 /// Says on standard error what went wrong, and gives it the exit status that it has in all commands.
 func reportingFailure(_ body: () async throws -> Void) async throws {
     do {

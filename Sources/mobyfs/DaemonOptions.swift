@@ -52,6 +52,10 @@ struct DaemonOptions: ParsableArguments {
         }
     }
 
+    /// What is said where the daemon has taken back what a command was working on.
+    static let restarted = CommandFailure(
+        "the daemon was restarted or stopped meanwhile, and what was half done is taken back: try again once it runs")
+
     private func socket() throws -> FilePath {
         var flags: [Setting: String] = [:]
         flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)

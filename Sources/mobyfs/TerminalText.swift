@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import MobyFSVolumes
 import SystemPackage
 
 /// Text on its way to a terminal.
@@ -56,4 +57,12 @@ enum TerminalText {
             return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
         }
     }
+}
+
+/// A size in a table.
+enum SizeCell {
+    static func text(_ bytes: UInt64?) -> String { bytes.map { ByteSize(bytes: $0).rounded } ?? "-" }
+
+    /// As an option has it.
+    static func text(_ value: String?) -> String { value.map { ByteSize($0)?.rounded ?? $0 } ?? "-" }
 }

@@ -277,6 +277,38 @@ struct ExportImportTests {
         }
     }
 
+    /// What was half done is gone with the daemon; a new one serves whoever tries again.
+    @Test func sayThatTheDaemonWasRestarted() async throws {
+        try await withTemporaryDirectory { root in
+            let fifo = root.appending("stream")
+            try #require(mkfifo(fifo.string, 0o600) == 0)
+            let stream = try FileDescriptor.open(fifo, .readWrite)
+            try await withDaemon(in: root) { _ in
+                _ = try await mobyfs("volume", "create", "db", in: root)
+                _ = try await mobyfs("volume", "export", "db", "--output", "\(root)/db.tar", in: root)
+            }
+            let whole = try root.appending("db.tar").text
+            let outcome = Task {
+                try await eventually("the first daemon listens") { root.appending("run/control.sock").exists }
+                return try await mobyfs("volume", "import", "new", "-i", fifo.string, in: root)
+            }
+            try await withDaemon(in: root) { _ in
+                try await eventually("the import has begun") {
+                    try Directories.entries(of: root.appending("data/volumes")).count == 2
+                }
+            }
+            try await withDaemon(in: root) { _ in
+                try await eventually("what is half done is gone") {
+                    try Directories.entries(of: root.appending("data/volumes")) == ["db"]
+                }
+                try stream.writeAll(whole.utf8)
+                try stream.close()
+                let said = try await outcome.value
+                #expect(said.status == 1 && said.complaints.contains("restarted or stopped meanwhile"), "\(said)")
+            }
+        }
+    }
+
     /// The daemon finds out that nobody works on it any more.
     @Test func leaveNothingOfACommandThatWasKilled() async throws {
         try await withVolume { root, _ in

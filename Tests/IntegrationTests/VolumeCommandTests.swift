@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DockerPlugin
+import Glibc
 import MobyFSTesting
 import SystemPackage
 import Testing
@@ -82,6 +83,11 @@ import Testing
                 let again = try await mobyfs("volume", "clone", "db", "old", in: root)
                 #expect(again.status == 1 && again.complaints.contains("there is a volume 'old' already"))
 
+                let missing = try await mobyfs("volume", "restore", "db", "two", in: root)
+                let words = "volume 'db' has no snapshot 'two'; 'mobyfs volume snapshots db' shows what it has"
+                #expect(missing.status == 1 && missing.complaints == "mobyfs: \(words)\n")
+                let noClone = try await mobyfs("volume", "clone", "db@two", "third", in: root)
+                #expect(noClone.status == 1 && noClone.complaints == "mobyfs: \(words)\n")
                 let unasked = try await mobyfs("volume", "restore", "db", "one", in: root)
                 #expect(unasked.status == 2 && unasked.complaints.contains("--force"))
                 #expect(try file.text == "second")
@@ -128,6 +134,65 @@ import Testing
         }
     }
 
+    @Test func showsTheOthersWhereOneIsMissing() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                _ = try await mobyfs("volume", "create", "db", in: root)
+                let inspected = try await mobyfs("volume", "inspect", "none", "db", in: root)
+                #expect(inspected.status == 1 && inspected.output.hasPrefix("db: driver directory\n"))
+                #expect(inspected.complaints == "mobyfs: no such volume: 'none'\n")
+                let full = try await mobyfs("volume", "df", "none", "db", in: root)
+                #expect(full.status == 1 && full.output.contains("\ndb    directory"))
+                #expect(full.complaints == "mobyfs: no such volume: 'none'\n")
+                let json = try await mobyfs("volume", "df", "none", "db", "--format", "json", in: root).output
+                #expect(try JSONValue(parsing: Array(json.utf8)).array?.map { $0["name"] } == ["db"])
+                #expect(try await mobyfs("volume", "set", "db", "protected", in: root) == .success("db\n"))
+                #expect(try await mobyfs("volume", "ls", in: root).output.contains("protected\n"))
+            }
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "needs root, to bind"))
+    func takesAVolumeThatIsNotMountedForWhatItIs() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                let request = #"{"Name":"bound","Opts":{"type":"none","o":"bind","device":"\#(root)"}}"#
+                _ = try await daemon.call("VolumeDriver.Create", request)
+                let all = try await mobyfs("volume", "df", in: root)
+                #expect(
+                    all.status == 0 && all.complaints == "" && all.output.contains("bound  mount   -     -"), "\(all)")
+                let named = try await mobyfs("volume", "df", "bound", in: root)
+                #expect(named.status == 1 && named.complaints.contains("while a container uses it"))
+            }
+        }
+    }
+
+    /// As a shell asks for what may come next.
+    @Test func completesNamesThatTheDaemonKnows() async throws {
+        try await withTemporaryDirectory { root in
+            try await withDaemon(in: root) { daemon in
+                func complete(_ command: [String], _ argument: String, _ words: String...) async throws -> [String] {
+                    let line = ["mobyfs"] + command + words + ["--config", "/dev/null", "--runtime-dir", "\(root)/run"]
+                    let index = "\(command.count + words.count)"
+                    let outcome = try await CommandOutcome(
+                        of: ["---completion"] + command + ["--", argument, index, "0"] + line)
+                    #expect(outcome.status == 0, "\(outcome)")
+                    return outcome.output.split(separator: "\n").map(String.init)
+                }
+                for name in ["db", "shop", "old"] { _ = try await mobyfs("volume", "create", name, in: root) }
+                _ = try await mobyfs("volume", "snapshot", "db", "before", in: root)
+                _ = try await mobyfs("volume", "set", "old", "on-remove=trash", in: root)
+                _ = try await mobyfs("volume", "rm", "old", in: root)
+                let id = try await mobyfs("trash", "ls", "-q", in: root).output.filter { $0 != "\n" }
+                #expect(try await complete(["volume", "rm"], "positional@0", "db", "") == ["shop"])
+                #expect(try await complete(["volume", "restore"], "positional@1", "db", "") == ["before"])
+                #expect(try await complete(["trash", "restore"], "positional@0", "") == ["old", id])
+                #expect(try await complete(["driver", "inspect"], "positional@0", "").contains("tmpfs"))
+                #expect(try await complete(["volume", "create"], "--opt", "").contains("snapshot-keep="))
+            }
+        }
+    }
+
     @Test(arguments: [
         (["volume", "inspect", "none"], 1, "no such volume: 'none'"),
         (["volume", "rm", "none"], 1, "no such volume: 'none'"),
@@ -135,7 +200,13 @@ import Testing
         (["volume", "create", "x", "-o", "=1"], 2, "'=1' is no option"),
         (["volume", "create", "x", "-o", "mode=1", "-o", "mode=2"], 2, "given twice"),
         (["volume", "create", "x", "-o", "sise=1G"], 1, "did you mean 'size'"),
-        (["volume", "set", "none", "protected"], 2, "NAME=VALUE"),
+        (["volume", "set", "none", "protected"], 1, "no such volume: 'none'"),
+        (["volume", "clone", "missing", "x"], 1, "mobyfs: no such volume: 'missing'"),
+        (["volume", "export", "missing@one", "--output", "/nowhere/x"], 1, "'/nowhere/x.partial' cannot be written"),
+        (["volume", "export", "missing@one", "--output", "/tmp/missing.tar"], 1, "mobyfs: no such volume: 'missing'"),
+        (["volume", "restore", "missing", "one"], 1, "no such volume: 'missing'"),
+        (["trash", "empty", "missing"], 1, "there is no 'missing' in the trash"),
+        (["volume", "ls", "--bogus"], 2, "--bogus"),
         (["volume", "rename", "none", "other"], 1, "no such volume: 'none'"),
         (["volume", "ls", "--format", "yaml"], 2, "yaml"),
         (["trash", "restore", "none"], 1, "'none' in the trash"),

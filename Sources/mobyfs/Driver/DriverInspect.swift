@@ -11,10 +11,10 @@ extension DriverCommand {
             abstract: "Show the options of one kind of storage, and what this host lacks for it.",
             discussion: """
                 The exit status is 0 if the driver is there, even if this host lacks something for it, 1 if it is not, \
-                and 2 if the daemon cannot be asked.
+                and 2 if the daemon cannot be asked or the command makes no sense.
                 """)
 
-        @Argument(help: "The driver's name.")
+        @Argument(help: "The driver's name.", completion: .driverNames)
         var name: String
 
         @Option(help: "table or json.")

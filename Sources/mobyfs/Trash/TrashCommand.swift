@@ -12,8 +12,3 @@ struct TrashCommand: AsyncParsableCommand {
             """,
         subcommands: [List.self, Restore.self, Empty.self])
 }
-
-extension CompletionKind {
-    /// The IDs of what is in the trash.
-    static let trashIDs = CompletionKind.shellCommand("mobyfs trash ls --quiet 2>/dev/null")
-}

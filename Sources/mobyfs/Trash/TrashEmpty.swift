@@ -11,7 +11,7 @@ extension TrashCommand {
             abstract: "Delete removed volumes for good.",
             discussion: "What is deleted takes its time in the background, and cannot be restored any more.")
 
-        @Argument(help: "Names or IDs; all if none is given.", completion: .trashIDs)
+        @Argument(help: "Names or IDs; all if none is given.", completion: .trashItems)
         var items: [String] = []
 
         @Option(help: ArgumentHelp("Only what was removed longer ago, such as 30d or 12h.", valueName: "time"))
@@ -31,6 +31,7 @@ extension TrashCommand {
                     return Date.now.addingTimeInterval(-Double(seconds))
                 }
                 if !force {
+                    try await requireItems()
                     let what = items.isEmpty ? "everything in the trash" : items.joined(separator: ", ")
                     guard try Question.isAffirmed("Delete \(TerminalText.line(what)) for good?") else {
                         throw ExitCode(1)
@@ -38,6 +39,14 @@ extension TrashCommand {
                 }
                 let call = DeleteFromTrash(items: items, removedBefore: date)
                 for id in try await daemon.call(call).answer.ids { print(TerminalText.line(id)) }
+            }
+        }
+
+        /// Nobody is asked about what is not there.
+        private func requireItems() async throws {
+            let known = try await daemon.call(ListTrash()).answer.items
+            if let missing = items.first(where: { item in !known.contains { [$0.name, $0.id].contains(item) } }) {
+                throw CommandFailure("there is no '\(missing)' in the trash; 'mobyfs trash ls' shows what is")
             }
         }
     }

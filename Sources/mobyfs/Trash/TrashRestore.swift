@@ -8,7 +8,7 @@ extension TrashCommand {
         static let configuration = CommandConfiguration(abstract: "Make a removed volume a volume again.")
 
         @Argument(
-            help: "Its name, or its ID if several of the name were removed.", completion: .trashIDs)
+            help: "Its name, or its ID if several of the name were removed.", completion: .trashItems)
         var item: String
 
         @Option(name: .customLong("as"), help: ArgumentHelp("Another name for it.", valueName: "name"))

@@ -20,7 +20,8 @@ extension VolumeCommand {
 
         @Option(
             name: [.customShort("o"), .customLong("opt")],
-            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"))
+            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"),
+            completion: .optionNames)
         var options: [String] = []
 
         @OptionGroup var daemon: DaemonOptions
@@ -33,6 +34,7 @@ extension VolumeCommand {
                 if try await exists() {
                     throw CommandFailure("there is a volume '\(name)' already: choose another name")
                 }
+                try await daemon.require(source)
                 let options = given
                 try await Interruption.leavesToDaemon(shownBy: "mobyfs volume ls") {
                     _ = try await daemon.call(CreateVolume(name: name, options: options))

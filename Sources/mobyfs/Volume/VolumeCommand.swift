@@ -8,16 +8,11 @@ struct VolumeCommand: AsyncParsableCommand {
         abstract: "List, make, change and remove volumes.",
         discussion: """
             All of these call the running daemon, and root alone may. The exit status is 0 if it was done, 1 if the \
-            daemon refuses, 2 if it cannot be asked, and 64 if the command makes no sense.
+            daemon refuses, and 2 if it cannot be asked or the command makes no sense.
             """,
         subcommands: [
             List.self, Inspect.self, Usage.self, Create.self, Clone.self, Set.self, Rename.self, Resize.self,
             Snapshot.self, Snapshots.self, Restore.self, Export.self, Import.self, Remove.self,
             Prune.self,
         ])
-}
-
-extension CompletionKind {
-    /// The names of the daemon's volumes.
-    static let volumeNames = CompletionKind.shellCommand("mobyfs volume ls --quiet 2>/dev/null")
 }

@@ -15,7 +15,8 @@ extension VolumeCommand {
 
         @Option(
             name: [.customShort("o"), .customLong("opt")],
-            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"))
+            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"),
+            completion: .optionNames)
         var options: [String] = []
 
         @OptionGroup var daemon: DaemonOptions

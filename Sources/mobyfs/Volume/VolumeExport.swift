@@ -45,19 +45,29 @@ extension VolumeCommand {
         }
 
         private func export(to descriptor: FileDescriptor) async throws {
+            try await daemon.require(name)
             guard name.contains("@") else {
                 let held = try await daemon.call(HoldVolume(name: name, shared: live)).answer
                 try await finally {
                     let usage = try? await daemon.call(ListUsage(names: [name])).answer.volumes.first
                     try await write(held.path, to: descriptor, bytes: usage?.used)
                 } do: {
-                    _ = try await daemon.call(ReleaseVolume(name: name, id: held.id))
+                    // It ends with this process as well, if the daemon is being restarted.
+                    do {
+                        _ = try await daemon.call(ReleaseVolume(name: name, id: held.id))
+                    } catch let error as CommandFailure where error.status == 2 {}
                 }
                 return
             }
             let draft = try await daemon.call(BeginDraft(name: nil, options: ["from": name])).answer
             try await finally {
-                try await write(draft.path, to: descriptor, bytes: nil)
+                do {
+                    try await write(draft.path, to: descriptor, bytes: nil)
+                    // Else tar may have missed what was deleted before it came there.
+                    guard Directories.isDirectory(FilePath(draft.path)) == true else { throw DaemonOptions.restarted }
+                } catch let error as CommandFailure where Directories.isDirectory(FilePath(draft.path)) != true {
+                    throw error.status == 2 ? error : DaemonOptions.restarted
+                }
             } do: {
                 _ = try await daemon.call(DiscardDraft(id: draft.id))
             }

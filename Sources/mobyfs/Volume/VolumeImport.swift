@@ -28,7 +28,8 @@ extension VolumeCommand {
 
         @Option(
             name: [.customShort("o"), .customLong("opt")],
-            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"))
+            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"),
+            completion: .optionNames)
         var options: [String] = []
 
         @OptionGroup var daemon: DaemonOptions
@@ -68,11 +69,16 @@ extension VolumeCommand {
                         try await TarProgram().extract(
                             into: FilePath(draft.path), from: descriptor, counting: transfer)
                         try Task.checkCancellation()
-                        _ = try await daemon.call(CommitDraft(id: draft.id))
+                        // From here on it is too late to say that nothing was created.
+                        try await Task { _ = try await daemon.call(CommitDraft(id: draft.id)) }.value
                     }
                 } catch {
+                    let isGone = Directories.isDirectory(FilePath(draft.path)) != true
                     // Not cancelled as this task may be. The daemon finds out by itself too; the first error is why.
                     _ = try? await Task { _ = try await daemon.call(DiscardDraft(id: draft.id)) }.value
+                    if isGone || (error as? CommandFailure)?.status == 2, !Task.isCancelled {
+                        throw DaemonOptions.restarted
+                    }
                     throw (error as? TarProgram.Failure).map { failure($0, given) } ?? error
                 }
             }

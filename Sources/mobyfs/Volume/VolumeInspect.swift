@@ -22,14 +22,16 @@ extension VolumeCommand {
         func run() async throws {
             try await reportingFailure {
                 var shown: [JSONValue] = []
-                for (index, name) in names.enumerated() {
+                let isComplete = try await each(of: names) { name in
                     let reply = try await daemon.call(InspectVolume(name: name))
+                    if format == .table {
+                        if !shown.isEmpty { print() }
+                        for line in Self.lines(reply.answer) { print(TerminalText.line(line)) }
+                    }
                     shown.append(reply.json)
-                    guard format == .table else { continue }
-                    if index > 0 { print() }
-                    for line in Self.lines(reply.answer) { print(TerminalText.line(line)) }
                 }
                 if format == .json { print(TerminalText.json(JSONValue.array(shown).encoded)) }
+                guard isComplete else { throw ExitCode.failure }
             }
         }
 

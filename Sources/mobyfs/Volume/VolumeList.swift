@@ -33,7 +33,7 @@ extension VolumeCommand {
 
         private static func row(_ volume: VolumeDetails) -> [String] {
             [
-                volume.name, volume.driver ?? "-", volume.options["size"] ?? "-", "\(volume.mountCount)",
+                volume.name, volume.driver ?? "-", SizeCell.text(volume.options["size"]), "\(volume.mountCount)",
                 volume.trouble ?? (volume.isProtected ? "protected" : "ready"),
             ]
         }

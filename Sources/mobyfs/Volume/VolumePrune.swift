@@ -32,7 +32,9 @@ extension VolumeCommand {
                 let names = try await daemon.call(PruneVolumes(dryRun: dryRun)).answer.names
                 if dryRun || force { for name in names { print(TerminalText.line(name)) } }
                 if !dryRun, !names.isEmpty {
-                    TerminalText.complain("removed \(names.count); \"mobyfs trash ls\" shows what can be restored")
+                    TerminalText.complain(
+                        "removed \(names.count); what \"mobyfs trash ls\" shows can be restored, and takes up room until \"mobyfs trash empty\""
+                    )
                 }
             }
         }

@@ -20,17 +20,11 @@ extension VolumeCommand {
 
         func run() async throws {
             try await reportingFailure {
-                var hasFailed = false
-                for name in names {
-                    do {
-                        try await remove(name)
-                        print(TerminalText.line(name))
-                    } catch let error as CommandFailure where error.status == 1 {
-                        TerminalText.complain("mobyfs: \(error)")
-                        hasFailed = true
-                    }
+                let isDone = try await each(of: names) { name in
+                    try await remove(name)
+                    print(TerminalText.line(name))
                 }
-                if hasFailed { throw ExitCode(1) }
+                guard isDone else { throw ExitCode.failure }
             }
         }
 

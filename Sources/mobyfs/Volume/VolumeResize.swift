@@ -13,7 +13,7 @@ extension VolumeCommand {
                 it stays as it is, and the reason is said.
 
                 The exit status is 0 if the volume has the size now, 1 if the daemon refuses, and 2 if it cannot be \
-                asked.
+                asked or the command makes no sense.
                 """)
 
         @Argument(help: "The volume.", completion: .volumeNames)

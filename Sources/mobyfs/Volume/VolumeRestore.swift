@@ -14,7 +14,7 @@ extension VolumeCommand {
         @Argument(help: "The volume.", completion: .volumeNames)
         var name: String
 
-        @Argument(help: "The snapshot.")
+        @Argument(help: "The snapshot.", completion: .snapshotNames)
         var snapshot: String
 
         @Flag(name: .shortAndLong, help: "Do not ask.")
@@ -26,6 +26,8 @@ extension VolumeCommand {
             try await reportingFailure {
                 let question = "Replace what '\(name)' holds by its snapshot '\(snapshot)'?"
                 if !force {
+                    // Nobody is asked about what is not there.
+                    try await daemon.requireSnapshot(snapshot, of: name)
                     guard try Question.isAffirmed(TerminalText.line(question)) else { throw ExitCode(1) }
                 }
                 // Until then others find the volume busy.

@@ -31,7 +31,7 @@ extension VolumeCommand {
                 } else {
                     let rows = snapshots.map { snapshot in
                         [
-                            snapshot.name, snapshot.createdAt.formatted(.iso8601), snapshot.size ?? "-",
+                            snapshot.name, snapshot.createdAt.formatted(.iso8601), SizeCell.text(snapshot.size),
                             snapshot.scheduled ? "schedule" : "hand",
                         ]
                     }
