@@ -2,6 +2,7 @@
 
 import DockerPlugin
 import Glibc
+import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
@@ -156,7 +157,8 @@ import Testing
     func takesAVolumeThatIsNotMountedForWhatItIs() async throws {
         try await withTemporaryDirectory { root in
             try await withDaemon(in: root) { daemon in
-                let request = #"{"Name":"bound","Opts":{"type":"none","o":"bind","device":"\#(root)"}}"#
+                let request = #"{"Name":"bound","Opts":{"type":"none","o":"bind","device":"\#(root)/outside"}}"#
+                _ = try Directories.create(root.appending("outside"), mode: 0o755)
                 _ = try await daemon.call("VolumeDriver.Create", request)
                 let all = try await mobyfs("volume", "df", in: root)
                 #expect(
