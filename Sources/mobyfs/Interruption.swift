@@ -40,6 +40,7 @@ struct Interruption: Error {
     /// - Parameters:
     ///   - place: What shows it once it is done.
     ///   - body: The work.
+    /// - Returns: What `body` returns.
     /// - Throws: What `body` does.
     static func leavesToDaemon<Result>(
         shownBy place: String, _ body: () async throws -> Result

@@ -25,8 +25,8 @@ struct MobyFS: AsyncParsableCommand {
                 try command.run()
             }
         } catch  where exitCode(for: error) == .validationFailure {
-            // The usual status in place of the library's.
-            _ = try? FileDescriptor.standardError.writeAll("\(fullMessage(for: error))\n".utf8)  // a closed one hears nothing
+            // The usual status in place of the library's. A closed stderr hears nothing.
+            _ = try? FileDescriptor.standardError.writeAll("\(fullMessage(for: error))\n".utf8)
             exit(withError: ExitCode.senseless)
         } catch {
             exit(withError: error)
