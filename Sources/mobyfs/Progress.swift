@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import MobyFSDaemon
 import MobyFSHost
 import MobyFSVolumes
 import SystemPackage
@@ -39,23 +40,47 @@ enum Progress {
         }
     }
 
-    private static func show(
-        _ body: () async throws -> Void, as line: @escaping @Sendable (Duration) -> String
-    ) async throws {
+    /// Shows how far the daemon's copy has come that a volume waits for, if there is one, while `body` runs.
+    static func show<Result>(
+        ofCopyFor name: String, _ daemon: DaemonOptions, _ body: () async throws -> Result
+    ) async throws -> Result {
+        try await show(body) { time in
+            // One that cannot be asked tells the work itself why.
+            guard let answer = try? await daemon.call(GetCopyProgress(name: name)).answer, let copied = answer.copied
+            else { return "" }
+            return line(copied, of: answer.total, after: time)
+        }
+    }
+
+    private static func show<Result>(
+        _ body: () async throws -> Result, as line: @escaping @Sendable (Duration) async -> String
+    ) async throws -> Result {
         guard isatty(STDERR_FILENO) == 1 else { return try await body() }
         let start = ContinuousClock.now
         let watcher = Task {
             while true {
                 // Cancelled at the end.
                 try await Task.sleep(for: interval)
-                write(line(.now - start))
+                let text = await line(.now - start)
+                try Task.checkCancellation()
+                write(text)
             }
         }
-        defer {
-            watcher.cancel()
-            write("")
+        do {
+            let result = try await body()
+            await end(watcher)
+            return result
+        } catch {
+            await end(watcher)
+            throw error
         }
-        try await body()
+    }
+
+    /// Nothing is written once the line is gone.
+    private static func end(_ watcher: Task<Void, any Error>) async {
+        watcher.cancel()
+        _ = await watcher.result
+        write("")
     }
 
     /// The size of a file; nil for what is none.

@@ -37,7 +37,9 @@ extension VolumeCommand {
                 try await daemon.require(source)
                 let options = given
                 try await Interruption.leavesToDaemon(shownBy: "mobyfs volume ls") {
-                    _ = try await daemon.call(CreateVolume(name: name, options: options))
+                    try await Progress.show(ofCopyFor: name, daemon) {
+                        _ = try await daemon.call(CreateVolume(name: name, options: options))
+                    }
                 }
                 print(TerminalText.line(name))
             }

@@ -25,7 +25,9 @@ extension VolumeCommand {
             try await reportingFailure {
                 let given = try GivenOptions.read(options)
                 try await Interruption.leavesToDaemon(shownBy: "mobyfs volume ls") {
-                    _ = try await daemon.call(CreateVolume(name: name, options: given))
+                    try await Progress.show(ofCopyFor: name, daemon) {
+                        _ = try await daemon.call(CreateVolume(name: name, options: given))
+                    }
                 }
                 print(TerminalText.line(name))
             }

@@ -10,7 +10,8 @@ extension VolumeCommand {
             discussion: """
                 Containers that do not run hold nothing: their volumes are removed too. All data goes into the trash, \
                 from where "mobyfs trash restore" brings it back, but for volumes with on-remove=keep, whose data stays \
-                in its place. Volumes with protected=true are left alone.
+                in its place. Volumes with protected=true are left alone, as are those in memory, which nothing would bring \
+                back. No room is free before "mobyfs trash empty".
                 """)
 
         @Flag(help: "Only say which volumes these are.")
@@ -29,13 +30,16 @@ extension VolumeCommand {
                     for name in names { print(TerminalText.line(name)) }
                     guard try Question.isAffirmed("Remove these \(names.count) volumes?") else { throw ExitCode(1) }
                 }
-                let names = try await daemon.call(PruneVolumes(dryRun: dryRun)).answer.names
+                let answer = try await daemon.call(PruneVolumes(dryRun: dryRun)).answer
+                let names = answer.names
                 if dryRun || force { for name in names { print(TerminalText.line(name)) } }
+                for left in answer.left { TerminalText.complain("mobyfs: \(left.name): \(left.trouble)") }
                 if !dryRun, !names.isEmpty {
                     TerminalText.complain(
                         "removed \(names.count); what \"mobyfs trash ls\" shows can be restored, and takes up room until \"mobyfs trash empty\""
                     )
                 }
+                if !answer.left.isEmpty { throw ExitCode.failure }
             }
         }
     }

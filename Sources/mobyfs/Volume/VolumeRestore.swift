@@ -32,7 +32,9 @@ extension VolumeCommand {
                 }
                 // Until then others find the volume busy.
                 try await Interruption.leavesToDaemon(shownBy: "journalctl -u mobyfs VOLUME_NAME=\(name)") {
-                    _ = try await daemon.call(RestoreSnapshot(name: name, snapshot: snapshot))
+                    try await Progress.show(ofCopyFor: name, daemon) {
+                        _ = try await daemon.call(RestoreSnapshot(name: name, snapshot: snapshot))
+                    }
                 }
                 print(TerminalText.line(name))
             }

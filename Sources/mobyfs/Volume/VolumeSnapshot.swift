@@ -36,7 +36,9 @@ extension VolumeCommand {
             try await reportingFailure {
                 guard let name else { return try await makeScheduled() }
                 let made = try await Interruption.leavesToDaemon(shownBy: "mobyfs volume snapshots \(name)") {
-                    try await daemon.call(CreateSnapshot(name: name, snapshot: snapshot)).answer.snapshot
+                    try await Progress.show(ofCopyFor: name, daemon) {
+                        try await daemon.call(CreateSnapshot(name: name, snapshot: snapshot)).answer.snapshot
+                    }
                 }
                 print(TerminalText.line("\(name)@\(made)"))
             }
