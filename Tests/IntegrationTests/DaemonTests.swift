@@ -190,18 +190,18 @@ import Testing
 
     @Test(arguments: [
         (["--help"], 0, "USAGE: mobyfs"), (["--version"], 0, "0."), (["start", "--help"], 0, "--data-dir"),
-        (["start", "--log-level", "loud"], 64, "MOBYFS_LOG_LEVEL='loud' (command line) is not one of"),
-        (["start", "--port", "high"], 64, "MOBYFS_PORT='high' (command line) is not a port"),
-        (["start", "--lisen", "x"], 64, "--listen"), (["start", "--config", "/nowhere"], 64, "/nowhere"),
+        (["start", "--log-level", "loud"], 2, "MOBYFS_LOG_LEVEL='loud' (command line) is not one of"),
+        (["start", "--port", "high"], 2, "MOBYFS_PORT='high' (command line) is not a port"),
+        (["start", "--lisen", "x"], 2, "--listen"), (["start", "--config", "/nowhere"], 2, "/nowhere"),
         (["start", "--check", "--config", "/dev/null"], 0, ""),
         (
-            ["start", "--check", "--config", "/dev/null", "--name", "nas: fs=ntfs"], 64,
+            ["start", "--check", "--config", "/dev/null", "--name", "nas: fs=ntfs"], 2,
             "options of 'nas': option fs='ntfs'"
         ),
-        (["start", "--check", "--config", "/dev/null", "--tls-cert", "/nowhere"], 64, "MOBYFS_TLS_KEY is not set"),
-        (["spec", "write", "--address", "/run/x.sock"], 64, "'/run/x.sock' has no scheme"),
-        (["spec", "write", "--address", "https://h:1", "--tls-cert", "c"], 64, "needs --tls-key"),
-        (["spec", "write", "--name", "a//b"], 64, "is no name for a plugin"),
+        (["start", "--check", "--config", "/dev/null", "--tls-cert", "/nowhere"], 2, "MOBYFS_TLS_KEY is not set"),
+        (["spec", "write", "--address", "/run/x.sock"], 2, "'/run/x.sock' has no scheme"),
+        (["spec", "write", "--address", "https://h:1", "--tls-cert", "c"], 2, "needs --tls-key"),
+        (["spec", "write", "--name", "a//b"], 2, "is no name for a plugin"),
     ])
     func saysHowItIsUsed(arguments: [String], status: Int32, text: String) async throws {
         let result = try await runToEnd(arguments)
