@@ -6,8 +6,9 @@ import MobyFSDaemon
 /// What a shell offers at the tabulator key, as the daemon knows it; nothing where it cannot be asked.
 extension CompletionKind {
     /// The names of volumes, but for those that are there already.
-    static let volumeNames = asking { daemon, words, _ in
-        try await daemon.call(ListVolumes()).answer.volumes.map(\.name).filter { !words.contains($0) }
+    static let volumeNames = asking { daemon, words, index in
+        let others = words.prefix(index) + words.dropFirst(index + 1)
+        return try await daemon.call(ListVolumes()).answer.volumes.map(\.name).filter { !others.contains($0) }
     }
 
     /// The snapshots of the volume that is named before.

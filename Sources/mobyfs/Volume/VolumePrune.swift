@@ -36,8 +36,8 @@ extension VolumeCommand {
                 for left in answer.left { TerminalText.complain("mobyfs: \(left.name): \(left.trouble)") }
                 if !dryRun, !names.isEmpty {
                     TerminalText.complain(
-                        "removed \(names.count); what \"mobyfs trash ls\" shows can be restored, and takes up room until \"mobyfs trash empty\""
-                    )
+                        "removed \(names.count); what \"mobyfs trash ls\" shows can be restored, and takes up room until "
+                            + "\"mobyfs trash empty\"")
                 }
                 if !answer.left.isEmpty { throw ExitCode.failure }
             }
