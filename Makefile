@@ -68,7 +68,7 @@ install: ## install what `make release` has built, below DESTDIR
 	@for shell in bash:bash-completion/completions/mobyfs zsh:zsh/vendor-completions/_mobyfs \
 		fish:fish/vendor_completions.d/mobyfs.fish; do \
 		file=$(DESTDIR)$(PREFIX)/share/$${shell#*:}; echo "making $$file"; mkdir -p "$${file%/*}"; \
-		$(DESTDIR)$(PREFIX)/bin/mobyfs --generate-completion-script "$${shell%%:*}" >"$$file"; \
+		$(DESTDIR)$(PREFIX)/bin/mobyfs --generate-completion-script "$${shell%%:*}" | sed "1{/^#!/d}" >"$$file"; \
 		chmod 644 "$$file"; \
 	done
 	install -D -m 644 etc/mobyfs/mobyfs.env $(DESTDIR)$(SYSCONFDIR)/mobyfs/mobyfs.env
