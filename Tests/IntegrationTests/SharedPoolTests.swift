@@ -216,6 +216,37 @@ import Testing
         }
     }
 
+    /// It has no loop devices, nor anything else by which the host would have a lock without it.
+    @Test func aManagedPluginSharesNothing() async throws {
+        try await withTemporaryDirectory { root in
+            let outcome = try await CommandOutcome(
+                of: RunningDaemon.arguments(in: root) + ["--managed", "--check", "--shared", "true"])
+            #expect(outcome.status != 0 && outcome.complaints.contains("install the mobyfs package instead"))
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aHostThatOthersTookForDeadJoinsAnew() async throws {
+        try await withTemporaryDirectory { root in
+            let (pool, mount) = (root.appending("pool"), #"{"Name":"www","ID":"m"}"#)
+            try await withHost("a", of: root) { one in
+                try await succeed("Create", #"{"Name":"www"}"#, on: one)
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
+                let id = try #require(try Directories.entries(of: pool.appending("hosts")).first)
+                let lock = try #require(try LoopDevice.attached(to: FileID(of: pool.appending("hosts/\(id)"))))
+                try lock.detach()
+                try await eventually("it has another ID, and says again what it has") {
+                    let marks = try Directories.entries(of: pool.appending("volumes/www/hosts"))
+                    return marks.contains { $0 != id }
+                }
+                try await withHost("b", of: root) { other in
+                    try await expect("is in use on host", of: "Remove", #"{"Name":"www"}"#, on: other)
+                }
+                try await succeed("Unmount", mount, on: one)
+            }
+        }
+    }
+
     /// Everything at once, and afterwards both say the same.
     @Test(.enabled(if: canShare, "needs root and loop devices"))
     func hostsThatDoEverythingAtOnceAgree() async throws {

@@ -56,7 +56,7 @@ import Testing
         ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "--insecure (MOBYFS_INSECURE=true)"),
         ("MOBYFS_LISTEN=tcp://0.0.0.0:1", "MOBYFS_TLS_CERT, MOBYFS_TLS_KEY, MOBYFS_TLS_CA"),
         ("MOBYFS_LISTEN=tcp://localhost.evil:1", "--insecure"),
-        ("MOBYFS_INSECURE=perhaps", "is not true or false"), ("MOBYFS_TLS_CERT=/c", "MOBYFS_TLS_KEY is not set"),
+        ("MOBYFS_INSECURE=perhaps", "is not true or false"), ("MOBYFS_SHARED=perhaps", "is not auto, true or false"), ("MOBYFS_TLS_CERT=/c", "MOBYFS_TLS_KEY is not set"),
         ("MOBYFS_TLS_CLIENT_KEY=/c", "MOBYFS_TLS_CERT is not set"), ("MOBYFS_NAMES=a//b", "is no name for a plugin"),
         ("MOBYFS_NAMES=mobyfs", "the daemon's own name"), ("MOBYFS_NAMES=a;a", "given twice"),
         ("MOBYFS_NAMES=a uid=1", "write 'a: OPTION=VALUE'"), ("MOBYFS_NAMES=a: =1", "'=1' after the name 'a'"),
