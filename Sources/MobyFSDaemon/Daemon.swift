@@ -44,10 +44,11 @@ package struct Daemon: Sendable {
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
         let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
-        var locks = [try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger)]
-        if sharing == nil {
-            locks.append(try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger))
-        }
+        let locks = [
+            // Hosts that share it lock what they have in it.
+            sharing == nil ? try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger) : nil,
+            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger),
+        ]
         let volumes = volumes(configuration, sharing, logger)
         await volumes.load()
         let tls = try await checkedCertificates(configuration, volumes)
