@@ -67,7 +67,7 @@ extension VolumeManager {
                     + "export with --live")
         }
         let driver = try driver(named: volume.driver)
-        try await announce(volume, by: driver)
+        try await announce(volume, by: driver, alone: isAlone)
         let context: DriverContext
         do {
             context = self.context(volume, secrets: try await secrets(of: volume), deadline: deadline)

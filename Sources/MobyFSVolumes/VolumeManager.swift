@@ -99,7 +99,10 @@ package final class VolumeManager: Sendable {
 
     func forget(_ name: VolumeName) {
         state.withLock { $0.entries[name] = nil }
-        if sharing != nil { view.touch(name) }
+        if sharing != nil {
+            view.touch(name)
+            view.note(nil, of: name)
+        }
         changes.continuation.yield()
     }
 
@@ -125,7 +128,8 @@ package final class VolumeManager: Sendable {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
                 try sharing?.join()
-                return (try store.load { sharing?.isAbandoned(by: $0) ?? true }, holderStore.load())
+                guard let sharing else { return (try store.load(), holderStore.load()) }
+                return (try store.load(amongHosts: sharing.isAbandoned), holderStore.load())
             }
             state.withLock { state in
                 state.poolTrouble = nil
@@ -139,6 +143,7 @@ package final class VolumeManager: Sendable {
             leftovers.withLock { $0 = contents.leftovers }
             removals.continuation.yield()
             await noteIdleMounts()
+            await announceHeld()
         } catch {
             logger.error("the volumes cannot be loaded", metadata: ["error": "\(error)"])
             state.withLock { $0.poolTrouble = "\(error)" }

@@ -73,18 +73,19 @@ package struct VolumeStore: Sendable {
     ///
     /// What cannot be served is set aside, and the rest is not touched by it.
     ///
-    /// - Parameter isAbandoned: Whether what a host has left half-made is to be deleted.
+    /// - Parameter isAbandoned: Whether what a host has left half-made is to be deleted; nil where no other host has the
+    ///   pool. Where others do, nothing is set aside: they may be using it.
     /// - Returns: All volumes.
     /// - Throws: ``SystemCallError`` if the pool cannot be read.
-    package func load(isAbandoned: (_ host: String) -> Bool = { _ in true }) throws -> Contents {
+    package func load(amongHosts isAbandoned: ((_ host: String) -> Bool)? = nil) throws -> Contents {
         var contents = Contents()
         for entry in try Directories.entries(of: volumes) {
             if entry.hasPrefix(Self.stagingPrefix) {
                 let host = entry.dropFirst(Self.stagingPrefix.count).prefix { $0 != "-" }
                 let staging = volumes.appending(entry)
-                if isAbandoned(String(host)), !discard(staging) { contents.leftovers.append(staging) }
+                if isAbandoned?(String(host)) ?? true, !discard(staging) { contents.leftovers.append(staging) }
             } else if let name = nameOfVolume(entry, in: volumes) {
-                load(name, into: &contents)
+                load(name, into: &contents, isShared: isAbandoned != nil)
             } else {
                 logger.warning(
                     "something that is no volume is left alone",
@@ -107,18 +108,18 @@ package struct VolumeStore: Sendable {
         return name
     }
 
-    private func load(_ name: VolumeName, into contents: inout Contents) {
+    private func load(_ name: VolumeName, into contents: inout Contents, isShared: Bool) {
         let directory = directory(of: name)
         do {
             let bytes = try DurableFile.read(directory.appending("record.json"))
             contents.volumes.append(try VolumeRecord.decode(bytes, name: name))
         } catch let problem as VolumeRecord.Problem {
-            if case .damaged = problem {
+            if case .damaged = problem, !isShared {
                 contents.troubled[name] = setAside(name, because: "\(problem)")
             } else {
                 contents.troubled[name] = "\(problem)"
             }
-        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory && !isShared {
             contents.troubled[name] = setAside(name, because: "it has no record.json")
         } catch {
             // The disk may be sick for a moment only: the volume stays where it is.

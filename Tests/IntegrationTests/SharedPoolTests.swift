@@ -4,6 +4,7 @@ import DockerPlugin
 import Glibc
 import MobyFSHost
 import MobyFSTesting
+import MobyFSVolumes
 import SystemPackage
 import Testing
 
@@ -244,6 +245,104 @@ import Testing
                 }
                 try await succeed("Unmount", mount, on: one)
             }
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func whatOthersTookAwayIsSaidAgain() async throws {
+        try await withTwo { pool, one, other in
+            let mount = #"{"Name":"www","ID":"m"}"#
+            try await succeed("Create", #"{"Name":"www"}"#, on: one)
+            try await expect("Mountpoint", of: "Mount", mount, on: one)
+            let folder = pool.appending("volumes/www/hosts")
+            for mark in try Directories.entries(of: folder) { Directories.removeIfEmpty(folder.appending(mark)) }
+            try await eventually("it is said again") { try !Directories.entries(of: folder).isEmpty }
+            try await expect("is in use on host", of: "Remove", #"{"Name":"www"}"#, on: other)
+            try await succeed("Unmount", mount, on: one)
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aPoolOfOneHostBecomesOneOfSeveral() async throws {
+        try await withTemporaryDirectory { root in
+            let (pool, folder) = (root.appending("pool"), root.appending("a"))
+            try Directories.create(folder, mode: 0o755)
+            let mount = #"{"Name":"db","ID":"m"}"#
+            try await withDaemon(in: folder, arguments: ["--data-dir", pool.string]) { alone in
+                try await succeed("Create", Self.image, on: alone)
+                try await succeed("Create", #"{"Name":"www"}"#, on: alone)
+                try await expect("Mountpoint", of: "Mount", mount, on: alone)
+            }
+            try await withHost("a", of: root) { one in
+                try await withHost("b", of: root) { other in
+                    try await expect("is mounted on host", of: "Mount", mount, on: other)
+                    try await expect("is in use on host", of: "Remove", #"{"Name":"db"}"#, on: other)
+                    try await expect("Mountpoint", of: "Mount", #"{"Name":"www","ID":"m"}"#, on: other)
+                    try await succeed("Unmount", #"{"Name":"www","ID":"m"}"#, on: other)
+                    try await succeed("Unmount", mount, on: one)
+                    // What a removal or a rename that was cut off leaves.
+                    let hosts = pool.appending("volumes/db/hosts")
+                    for mark in try Directories.entries(of: hosts) { Directories.removeIfEmpty(hosts.appending(mark)) }
+                    Directories.removeIfEmpty(hosts)
+                    try await expect("Mountpoint", of: "Mount", mount, on: other)
+                    try await succeed("Unmount", mount, on: other)
+                }
+            }
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aDamagedRecordStaysWhereOthersMayUseIt() async throws {
+        try await withTemporaryDirectory { root in
+            let record = root.appending("pool/volumes/www/record.json")
+            let mount = #"{"Name":"www","ID":"m"}"#
+            try await withHost("a", of: root) { one in
+                try await succeed("Create", #"{"Name":"www"}"#, on: one)
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
+                let text = try record.text
+                try record.write("{")
+                try await withHost("b", of: root) { other in
+                    try await expect("does not parse", of: "Mount", mount, on: other)
+                    #expect(record.exists)
+                    try record.write(text)
+                    try await expect("Mountpoint", of: "Mount", mount, on: other)
+                    try await succeed("Unmount", mount, on: other)
+                }
+                try await succeed("Unmount", mount, on: one)
+            }
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func whatComesBackIsListedAtOnce() async throws {
+        try await withTwo { _, one, other in
+            try await succeed("Create", #"{"Name":"db","Opts":{"on-remove":"trash"}}"#, on: one)
+            try await expect(#""Name":"db""#, of: "List", "{}", on: other)
+            try await succeed("Remove", #"{"Name":"db"}"#, on: other)
+            #expect(try await mobyfs("trash", "restore", "db", on: one).status == 0)
+            try await expect(#""Name":"db""#, of: "List", "{}", on: other)
+            #expect(try await mobyfs("volume", "rename", "db", "x", on: other).status == 0)
+            #expect(try await mobyfs("volume", "rename", "x", "db", on: one).status == 0)
+            try await expect(#""Name":"db""#, of: "List", "{}", on: other)
+        }
+    }
+
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func noHostMountsWhatAnotherExports() async throws {
+        try await withTwo { _, one, other in
+            let mount = #"{"Name":"www","ID":"m"}"#
+            try await succeed("Create", #"{"Name":"www"}"#, on: one)
+            func control(_ call: String, _ request: String) async throws -> String {
+                try await Wire(one.runtime.appending("control.sock")).exchange(Wire.post("/Control.\(call)", request))
+            }
+            // As 'mobyfs volume export' does.
+            let held = try await control("HoldVolume", #"{"Name":"www","Shared":false}"#)
+            let id = try #require(held.split(separator: "\"").first { $0.hasPrefix(Holder.ownPrefix) })
+            try await expect("is being exported on host", of: "Mount", mount, on: other)
+            try await expect("is being exported by process", of: "Mount", mount, on: one)
+            _ = try await control("ReleaseVolume", #"{"Name":"www","Id":"\#(id)"}"#)
+            try await expect("Mountpoint", of: "Mount", mount, on: other)
+            try await succeed("Unmount", mount, on: other)
         }
     }
 

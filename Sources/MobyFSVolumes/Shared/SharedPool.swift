@@ -67,7 +67,10 @@ package final class SharedPool: Sendable {
         try DurableFile.rename(staging, to: hosts.appending(id))
         try DurableFile.write("\(id) \(ProcessIdentity.currentBootID)\n".utf8, to: identity, isDurable: false)
         member.withLock { $0 = (id, lock.moved(to: hosts.appending(id))) }
-        for dead in try Directories.entries(of: hosts) where dead != id { try discardIfDead(dead) }
+        // What others are about to lock is left to them.
+        for other in try Directories.entries(of: hosts) where other != id && !other.hasPrefix(".") {
+            try discardIfDead(other)
+        }
     }
 
     /// The ID that this host had, if it has not been rebooted since.
@@ -172,21 +175,44 @@ package final class SharedPool: Sendable {
     /// Says that this host has a volume mounted, or is about to.
     ///
     /// Needs the volume's lock.
-    func announce(_ name: VolumeName) throws {
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - isAlone: Whether no other host may mount it meanwhile.
+    /// - Throws: ``SystemCallError``; nothing is said then.
+    func announce(_ name: VolumeName, alone isAlone: Bool) throws {
         guard let id else { throw SystemCallError("join the hosts in '\(hosts)'", .noSuchProcess) }
+        let (mark, place) = (announced.appending(name.description), hosts(of: name).appending(id))
         // A crash from here on leaves a file that says what is to be taken back.
-        try DurableFile.write([], to: announced.appending(name.description), isDurable: false)
-        let place = hosts(of: name).appending(id)
-        // Its folder is missing where the volume is on its way out.
-        guard mkdir(place.string, 0o700) != 0, errno != EEXIST else { return }
-        throw SystemCallError("mkdir '\(place)'", Errno(rawValue: errno))
+        try DurableFile.write([], to: mark, isDurable: false)
+        do {
+            // The folder that it is in is missing where the volume is on its way out.
+            try Self.make(place)
+            if isAlone { try Self.make(place.appending(Self.aloneName)) }
+        } catch {
+            try Files.unlink(mark)
+            throw error
+        }
+    }
+
+    private static let aloneName = "alone"
+
+    private static func make(_ directory: FilePath) throws {
+        guard mkdir(directory.string, 0o700) != 0, errno != EEXIST else { return }
+        throw SystemCallError("mkdir '\(directory)'", Errno(rawValue: errno))
+    }
+
+    /// Whether what this host has said of a volume is still there; others take it away who take this host for dead.
+    func isAnnounced(_ name: VolumeName) -> Bool {
+        guard let id, Directories.isDirectory(announced.appending(name.description)) == false else { return true }
+        return Directories.isDirectory(hosts(of: name).appending(id)) != nil
     }
 
     /// Takes back ``announce(_:)``; fine if there was none.
     func withdraw(_ name: VolumeName) throws {
         let mark = announced.appending(name.description)
         guard let id, Directories.isDirectory(mark) == false else { return }
-        try Self.removing { try check(rmdir(hosts(of: name).appending(id).string), "rmdir '\(hosts(of: name))/\(id)'") }
+        try takeBack(name, of: id)
         try Self.removing { try Files.unlink(mark) }
     }
 
@@ -201,8 +227,20 @@ package final class SharedPool: Sendable {
         try Self.removing { marks = try Directories.entries(of: hosts(of: name)) }
         return try marks.filter { $0 != id }.compactMap { other in
             if try FileLock.isTaken(hosts.appending(other)) { return host(other) }
-            try Self.removing { try check(rmdir(hosts(of: name).appending(other).string), "rmdir '\(other)'") }
+            try takeBack(name, of: other)
             return nil
+        }
+    }
+
+    /// Whether a host lets no other mount a volume beside it.
+    func isAlone(_ host: PoolHost, with name: VolumeName) -> Bool {
+        Directories.isRealDirectory(hosts(of: name).appending(host.id).appending(Self.aloneName))
+    }
+
+    private func takeBack(_ name: VolumeName, of host: String) throws {
+        let place = hosts(of: name).appending(host)
+        for directory in [place.appending(Self.aloneName), place] {
+            try Self.removing { try check(rmdir(directory.string), "rmdir '\(directory)'") }
         }
     }
 

@@ -24,11 +24,19 @@ extension VolumeManager {
         guard let sharing, poolTrouble == nil else { return }
         await refresh(nil, isThorough: true)
         do {
-            guard try await !patiently("/member", { try sharing.isMember }) else { return }
+            guard try await !isStillMember(sharing) else { return }
             await rejoin(sharing)
         } catch {
             logger.warning("it cannot be told whether this host is cut off", metadata: ["error": "\(error)"])
         }
+    }
+
+    private func isStillMember(_ sharing: SharedPool) async throws -> Bool {
+        guard try await patiently("/member", { try sharing.isMember }) else { return false }
+        for name in try await BlockingWork.run({ try sharing.announcements() }) {
+            guard try await patiently("/announce/\(name)", { sharing.isAnnounced(name) }) else { return false }
+        }
+        return true
     }
 
     /// Others took this host for dead.
@@ -39,6 +47,12 @@ extension VolumeManager {
         } catch {
             return logger.error("this host cannot join the pool's hosts", metadata: ["error": "\(error)"])
         }
+        await announceHeld()
+    }
+
+    /// Says of each volume that somebody holds here that it is mounted here.
+    func announceHeld() async {
+        guard sharing != nil else { return }
         for (name, entry) in entries where !entry.holders.isEmpty {
             guard let volume = entry.volume else { continue }
             do {
@@ -54,8 +68,11 @@ extension VolumeManager {
 
     private func announceAgain(_ volume: Volume) async throws {
         guard let sharing else { return }
-        let driver = try driver(named: volume.driver)
-        try await patiently("/announce/\(volume.name)") { try sharing.announce(volume.name) }
+        let (name, driver) = (volume.name, try driver(named: volume.driver))
+        try await patiently("/announce/\(name)") { [store] in
+            try sharing.open(store.directory(of: name))
+            try sharing.announce(name, alone: false)
+        }
         if !driver.allowsManyHosts(volume) { try await refuseIfHeldElsewhere(volume) }
     }
 

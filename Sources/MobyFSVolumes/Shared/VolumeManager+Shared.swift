@@ -63,7 +63,12 @@ extension VolumeManager {
     /// Takes over what other hosts have done to a volume.
     private func look(at name: VolumeName) async throws {
         do {
-            let volume = try await BlockingWork.run { [store] in try store.current(name) }
+            let volume = try await BlockingWork.run { [store, sharing] in
+                let volume = try store.current(name)
+                // One of before the pool was shared has none, nor one whose removal was cut off.
+                if volume != nil { try sharing?.open(store.directory(of: name)) }
+                return volume
+            }
             adopt(name, volume.map { .success($0) })
         } catch let problem as VolumeRecord.Problem {
             adopt(name, .failure(problem))
@@ -98,26 +103,37 @@ extension VolumeManager {
     /// Says that this host is about to mount a volume.
     ///
     /// - Throws: ``VolumeError`` with code `inUse` if another host has it mounted, and one at a time may.
-    func announce(_ volume: Volume, by driver: any VolumeDriver) async throws {
+    func announce(_ volume: Volume, by driver: any VolumeDriver, alone isAlone: Bool = false) async throws {
         guard let sharing else { return }
-        let isNew = entry(volume.name)?.holders.isEmpty ?? true
+        let name = volume.name
+        let isNew = entry(name)?.holders.isEmpty ?? true
         do {
-            try await patiently("/announce/\(volume.name)") { try sharing.announce(volume.name) }
+            try await patiently("/announce/\(name)") { try sharing.announce(name, alone: isAlone) }
         } catch {
             throw VolumeError(
-                .unavailable, "cannot tell other hosts that volume '\(volume.name)' is mounted here", cause: error)
+                .unavailable, "cannot tell other hosts that volume '\(name)' is mounted here", cause: error)
         }
         do {
-            guard isNew, !driver.allowsManyHosts(volume) else { return }
-            let others = try await BlockingWork.run { try sharing.others(with: volume.name) }
-            guard let other = others.first else { return }
+            if isNew { try await refuseIfTakenElsewhere(volume, by: driver) }
+        } catch {
+            if isNew { await withdraw(name) }
+            throw error
+        }
+    }
+
+    /// Throws an error that names the other host that lets nobody mount a volume beside it, if any.
+    private func refuseIfTakenElsewhere(_ volume: Volume, by driver: any VolumeDriver) async throws {
+        guard let sharing else { return }
+        let name = volume.name
+        let others = try await BlockingWork.run { try sharing.others(with: name) }
+        if let other = others.first, !driver.allowsManyHosts(volume) {
             throw VolumeError(
                 .inUse,
-                "volume '\(volume.name)' is mounted on \(other), and with driver '\(volume.driver)' one host at a time can "
-                    + "have it: stop the containers that use it there")
-        } catch {
-            if isNew { await withdraw(volume.name) }
-            throw error
+                "volume '\(name)' is mounted on \(other), and with driver '\(volume.driver)' one host at a time can have it: "
+                    + "stop the containers that use it there")
+        }
+        if let other = await BlockingWork.run({ others.first { sharing.isAlone($0, with: name) } }) {
+            throw VolumeError(.inUse, "volume '\(name)' is being exported on \(other): wait until that is done")
         }
     }
 

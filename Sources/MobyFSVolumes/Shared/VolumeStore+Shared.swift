@@ -103,7 +103,7 @@ extension VolumeStore {
         let numbers = try Directories.fileNumbers(of: volumes)
         for (entry, number) in numbers where !entry.hasPrefix(Self.stagingPrefix) {
             guard let name = try? VolumeName(entry) else { continue }
-            if !isThorough, seen[name]?.directory == number { continue }
+            if !isThorough, known.contains(name), seen[name]?.directory == number { continue }
             if let change = changed(name, since: seen[name]) { changes.changed.append(change) }
         }
         changes.gone = known.filter { numbers[$0.description] == nil }
