@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import SystemPackage
 import Testing
 
 /// Two hosts with an engine and mobyfs each, and a GlusterFS volume with a brick on both, which is their data folder.
