@@ -107,6 +107,9 @@ package protocol VolumeDriver: Sendable {
     /// Why a volume that is not mounted cannot have another name; nil if it can.
     func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String?
 
+    /// Why a copy of a volume's files would not have all of them; nil if it would. Blocks.
+    func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String?
+
     /// Takes apart what only the driver can in a directory that is about to be deleted: subvolumes, quotas.
     ///
     /// The directory is a removed or a half-made volume of any driver. May be called again after a crash. Blocks.
@@ -127,6 +130,7 @@ extension VolumeDriver {
     }
     package func purge(_ directory: FilePath) throws {}
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }
+    package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? { nil }
     package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? { nil }
 }
 

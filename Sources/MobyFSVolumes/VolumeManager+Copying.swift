@@ -151,6 +151,7 @@ extension VolumeManager {
                     "option from='\(source.name)': the volume is in use, and what is copied while it is written to may be of "
                         + "no use: stop the containers that use it first")
             }
+            try await requireCopyable(source)
             let sourceContext = self.context(source, secrets: try await secrets(of: source), deadline: deadline)
             let (sourceDriver, driver) = (try self.driver(named: source.driver), try self.driver(named: volume.driver))
             try await sourceDriver.mount(source, in: sourceContext)
@@ -170,6 +171,15 @@ extension VolumeManager {
             }
             await unmount(source, until: deadline)
         }
+    }
+
+    /// Throws if a copy of the files would not have all of them.
+    func requireCopyable(_ volume: Volume) async throws {
+        let (driver, context) = (try driver(named: volume.driver), context(volume))
+        guard let obstacle = try await BlockingWork.run({ try driver.obstacleToCopying(volume, in: context) }) else {
+            return
+        }
+        throw VolumeError(.invalidArgument, "volume '\(volume.name)' \(obstacle)")
     }
 
     private static func copy(

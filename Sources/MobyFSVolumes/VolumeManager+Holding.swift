@@ -43,7 +43,10 @@ extension VolumeManager {
         return try await work(
             on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
             { deadline in
-                if isAlone, let volume = self.entry(name)?.volume { try await self.refuseIfHeld(volume) }
+                if let volume = self.entry(name)?.volume {
+                    if isAlone { try await self.refuseIfHeld(volume) }
+                    try await self.requireCopyable(volume)
+                }
                 return try await self.mount(name, id: id, for: process, alone: isAlone, until: deadline)
             })
     }

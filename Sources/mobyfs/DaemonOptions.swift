@@ -36,6 +36,8 @@ struct DaemonOptions: ParsableArguments {
         var configuration = PluginClient.Configuration()
         // Whoever waits here wants to know now; nothing starts the daemon meanwhile.
         configuration.retries = .none
+        // A copy may take its time, and it is up to the daemon to end what hangs.
+        configuration.callLimit = .seconds(90_000)
         let client = PluginClient(PluginEndpoint(PluginAddress(socket: socket.string)), configuration: configuration)
         let body: [UInt8]
         do {

@@ -12,11 +12,14 @@ enum PartialFile {
         guard Directories.isDirectory(path) == nil else {
             throw CommandFailure("'\(path)' is there already: remove it, or choose another name")
         }
-        let partial = FilePath(path.string + ".partial")
+        // A name that nobody has put there, as a link to something else perhaps.
+        let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
+        let partial = path.removingLastComponent().appending(".mobyfs-\(unique).partial")
         let descriptor: FileDescriptor
         do {
             descriptor = try .open(
-                partial, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
+                partial, .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
+                permissions: .ownerReadWrite)
         } catch {
             throw CommandFailure("'\(partial)' cannot be written: \(error)")
         }

@@ -205,7 +205,7 @@ import Testing
         (["volume", "create", "x", "-o", "sise=1G"], 1, "did you mean 'size'"),
         (["volume", "set", "none", "protected"], 1, "no such volume: 'none'"),
         (["volume", "clone", "missing", "x"], 1, "mobyfs: no such volume: 'missing'"),
-        (["volume", "export", "missing@one", "--output", "/nowhere/x"], 1, "'/nowhere/x.partial' cannot be written"),
+        (["volume", "export", "missing@one", "--output", "/nowhere/x"], 1, "' cannot be written"),
         (["volume", "export", "missing@one", "--output", "/tmp/missing.tar"], 1, "mobyfs: no such volume: 'missing'"),
         (["volume", "restore", "missing", "one"], 1, "no such volume: 'missing'"),
         (["trash", "empty", "missing"], 1, "there is no 'missing' in the trash"),

@@ -96,8 +96,14 @@ struct BtrfsDriverTests {
             let snapshot = await #expect(throws: VolumeError.self) { try await fixture.volumes.snapshot("db", as: "s") }
             #expect(snapshot?.message.contains("'inner'") == true)
             await #expect(throws: VolumeError.self) { try await fixture.volumes.restore("db", from: "before") }
+            for driver in ["btrfs", "directory"] {
+                await #expect(throws: VolumeError.self) {
+                    try await fixture.volumes.create("copy", options: ["from": "db", "driver": driver])
+                }
+            }
+            let process = try #require(ProcessIdentity(processID: getpid()))
             await #expect(throws: VolumeError.self) {
-                try await fixture.volumes.create("copy", options: ["from": "db"])
+                try await fixture.volumes.hold("db", id: "i", alone: true, for: process)
             }
             #expect(try data(fixture, "db").appending("inner/file").text == "precious")
         }

@@ -161,6 +161,16 @@ package struct BtrfsDriver: VolumeDriver {
         return VolumeUsage(usedBytes: used, freeBytes: size.bytes - min(size.bytes, used), source: .group)
     }
 
+    package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? {
+        try Self.obstacleToCopying(mountpoint(of: volume, in: context))
+    }
+
+    private static func obstacleToCopying(_ data: FilePath) throws -> String? {
+        try BtrfsDirectory(data).nestedNames().first.map {
+            "has a subvolume of its own in it, '\($0)', which no snapshot or copy would have: make a folder of it first"
+        }
+    }
+
     package func purge(_ directory: FilePath) throws {
         try BtrfsSubvolumeRemover.remove(below: directory, until: .now + Self.patience)
     }
@@ -207,11 +217,8 @@ extension BtrfsDriver: SnapshotDriver {
         try await BlockingWork.run {
             // A restore puts the present content away, and with it what no snapshot has.
             let present = purpose == .restore ? mountpoint(of: volume, in: context) : source
-            if let nested = try BtrfsDirectory(present).nestedNames().first {
-                throw VolumeError(
-                    .invalidArgument,
-                    "volume '\(volume.name)' has a subvolume of its own in it, '\(nested)', which no snapshot or copy would "
-                        + "have: make a folder of it first")
+            if let obstacle = try Self.obstacleToCopying(present) {
+                throw VolumeError(.invalidArgument, "volume '\(volume.name)' \(obstacle)")
             }
             let folder = try BtrfsDirectory(copy.removingLastComponent())
             try folder.createSnapshot(
