@@ -313,6 +313,25 @@ import Testing
         }
     }
 
+    /// As a host finds it that was cut off while another removed what it had mounted.
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aVolumeThatIsGoneIsNotMadeAgainByWhoHadIt() async throws {
+        try await withTwo { pool, one, other in
+            let mount = #"{"Name":"www","ID":"m"}"#
+            try await succeed("Create", #"{"Name":"www"}"#, on: one)
+            try await expect("Mountpoint", of: "Mount", mount, on: one)
+            let folder = pool.appending("volumes/www/hosts")
+            for mark in try Directories.entries(of: folder) { Directories.removeIfEmpty(folder.appending(mark)) }
+            try await succeed("Remove", #"{"Name":"www"}"#, on: other)
+            try await eventually("it is said") {
+                try await one.call("VolumeDriver.Get", #"{"Name":"www"}"#).contains("its folder is gone")
+            }
+            try await succeed("Unmount", mount, on: one)
+            #expect(try Directories.entries(of: pool.appending("volumes")).isEmpty)
+            try await succeed("Create", #"{"Name":"www"}"#, on: one)
+        }
+    }
+
     @Test(.enabled(if: canShare, "needs root and loop devices"))
     func whatComesBackIsListedAtOnce() async throws {
         try await withTwo { _, one, other in

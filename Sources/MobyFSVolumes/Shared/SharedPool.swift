@@ -87,7 +87,7 @@ package final class SharedPool: Sendable {
     /// Is no host of the pool any more, unless it has volumes mounted.
     package func leave() throws {
         guard let member = member.withLock({ $0 }), try Directories.entries(of: announced).isEmpty else { return }
-        try Files.unlink(identity)
+        try Self.removing { try Files.unlink(identity) }
         try member.lock.giveBack()
         try Self.removing { try Files.unlink(member.lock.path) }
         self.member.withLock { $0 = nil }
@@ -203,12 +203,15 @@ package final class SharedPool: Sendable {
     }
 
     /// Whether what this host has said of a volume is still there; others take it away who take this host for dead.
+    ///
+    /// Of a volume that is gone altogether nothing can be said any more.
     func isAnnounced(_ name: VolumeName) -> Bool {
         guard let id, Directories.isDirectory(announced.appending(name.description)) == false else { return true }
-        return Directories.isDirectory(hosts(of: name).appending(id)) != nil
+        let isThere = Directories.isDirectory(volumes.appending(name.description)) != nil
+        return !isThere || Directories.isDirectory(hosts(of: name).appending(id)) != nil
     }
 
-    /// Takes back ``announce(_:)``; fine if there was none.
+    /// Takes back ``announce(_:alone:)``; fine if there was none.
     func withdraw(_ name: VolumeName) throws {
         let mark = announced.appending(name.description)
         guard let id, Directories.isDirectory(mark) == false else { return }
@@ -251,9 +254,9 @@ package final class SharedPool: Sendable {
         try Self.removing { try check(rmdir(hosts(of: name).string), "rmdir '\(hosts(of: name))'") }
     }
 
-    /// Lets a volume in this directory be mounted.
+    /// Lets a volume in this directory be mounted; one that is not there is not made.
     func open(_ directory: FilePath) throws {
-        try Directories.create(directory.appending(Self.hostsName), mode: 0o700)
+        try Self.make(directory.appending(Self.hostsName))
     }
 
     /// Fine if nothing is there, or another was quicker.

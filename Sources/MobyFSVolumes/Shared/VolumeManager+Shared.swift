@@ -89,7 +89,8 @@ extension VolumeManager {
         case .failure(let problem):
             update(name) { $0.trouble = "\(problem)" }
         case nil:
-            guard let known else { return }
+            // What is in the quarantine is there, and not looked for.
+            guard let known, known.volume != nil else { return }
             guard known.holders.isEmpty else {
                 update(name) { $0.trouble = "its folder is gone from the pool, though this host has it mounted" }
                 return
