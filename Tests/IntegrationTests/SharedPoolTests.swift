@@ -240,6 +240,7 @@ import Testing
                     let marks = try Directories.entries(of: pool.appending("volumes/www/hosts"))
                     return marks.contains { $0 != id }
                 }
+                #expect(try !Directories.entries(of: pool.appending("hosts")).contains(id))
                 try await withHost("b", of: root) { other in
                     try await expect("is in use on host", of: "Remove", #"{"Name":"www"}"#, on: other)
                 }

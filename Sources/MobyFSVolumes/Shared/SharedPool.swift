@@ -96,7 +96,11 @@ package final class SharedPool: Sendable {
     /// Becomes another one of the pool's hosts: the one that it was is taken for dead.
     func joinAnew() throws {
         try Self.removing { try Files.unlink(identity) }
-        try member.withLock { $0 }?.lock.giveBack()
+        if let lock = member.withLock({ $0?.lock }) {
+            try lock.giveBack()
+            // What is left of the lock on a server must not make another host of this one.
+            try Self.removing { try Files.unlink(lock.path) }
+        }
         try join()
     }
 
