@@ -80,26 +80,34 @@ package enum DurableFile {
     /// - Returns: All of it.
     /// - Throws: ``SystemCallError``, with `fileTooLarge` for one over the limit.
     package static func read(_ path: FilePath, limit: Int = 1 << 20) throws -> [UInt8] {
-        try readIdentified(path, limit: limit).bytes
+        try opened(path) { try readAll($0, limit: limit) }
     }
 
     /// The same, with which file it was: by now there may be another under its name.
     package static func readIdentified(
         _ path: FilePath, limit: Int = 1 << 20
     ) throws -> (bytes: [UInt8], file: FileID) {
+        try opened(path) { file in
+            let identity = try FileID(ofDescriptor: file.rawValue, named: path)
+            return (try readAll(file, limit: limit), identity)
+        }
+    }
+
+    private static func opened<Result>(_ path: FilePath, _ body: (FileDescriptor) throws -> Result) throws -> Result {
         try naming("read '\(path)'") {
             let file = try FileDescriptor.open(path, .readOnly, options: [.noFollow, .closeOnExec, .nonBlocking])
-            return try file.closeAfter {
-                let identity = try FileID(ofDescriptor: file.rawValue, named: path)
-                var bytes: [UInt8] = []
-                var chunk = [UInt8](repeating: 0, count: 16384)
-                while true {
-                    let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-                    if count == 0 { return (bytes, identity) }
-                    bytes.append(contentsOf: chunk[..<count])
-                    guard bytes.count <= limit else { throw Errno.fileTooLarge }
-                }
-            }
+            return try file.closeAfter { try body(file) }
+        }
+    }
+
+    private static func readAll(_ file: FileDescriptor, limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        while true {
+            let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[..<count])
+            guard bytes.count <= limit else { throw Errno.fileTooLarge }
         }
     }
 }

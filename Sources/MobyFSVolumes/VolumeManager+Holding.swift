@@ -286,6 +286,11 @@ extension VolumeManager {
     /// Throws an error that says who holds the volume, if anybody does.
     func refuseIfHeld(_ volume: Volume) async throws {
         try await refuseIfHeldElsewhere(volume)
+        try await refuseIfHeldHere(volume)
+    }
+
+    /// The same for this host alone.
+    func refuseIfHeldHere(_ volume: Volume) async throws {
         let holders = entry(volume.name)?.holders ?? VolumeHolders()
         // What is not in the pool stays when the volume is removed; whoever else uses it is none of our business.
         let (driver, context) = (try driver(named: volume.driver), context(volume))

@@ -249,7 +249,7 @@ extension VolumeManager {
     func isInUse(_ volume: Volume) async throws -> Bool {
         try await refuseIfHeldElsewhere(volume)
         do {
-            try await refuseIfHeld(volume)
+            try await refuseIfHeldHere(volume)
             return false
         } catch let error as VolumeError where error.code == .inUse {
             return true

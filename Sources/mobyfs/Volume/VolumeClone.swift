@@ -18,17 +18,13 @@ extension VolumeCommand {
         @Argument(help: "The new volume's name.")
         var name: String
 
-        @Option(
-            name: [.customShort("o"), .customLong("opt")],
-            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"),
-            completion: .optionNames)
-        var options: [String] = []
+        @OptionGroup var options: GivenOptions
 
         @OptionGroup var daemon: DaemonOptions
 
         func run() async throws {
             try await reportingFailure {
-                var given = try GivenOptions.read(options)
+                var given = try options.read()
                 if given["from"] != nil { throw ValidationError("option 'from' is the first argument: leave it out") }
                 given["from"] = source
                 if try await exists() {

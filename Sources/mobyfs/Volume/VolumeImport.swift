@@ -26,11 +26,7 @@ extension VolumeCommand {
             completion: .file())
         var input: String?
 
-        @Option(
-            name: [.customShort("o"), .customLong("opt")],
-            help: ArgumentHelp("An option, see mobyfs-volume-options(7). (repeatable)", valueName: "option=value"),
-            completion: .optionNames)
-        var options: [String] = []
+        @OptionGroup var options: GivenOptions
 
         @OptionGroup var daemon: DaemonOptions
 
@@ -60,7 +56,7 @@ extension VolumeCommand {
         }
 
         private func load(from descriptor: FileDescriptor) async throws {
-            let given = try GivenOptions.read(options)
+            let given = try options.read()
             try await Interruption.cancels("interrupted; nothing was created") {
                 let draft = try await daemon.call(BeginDraft(name: name, options: given)).answer
                 do {
