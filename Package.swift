@@ -115,7 +115,7 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "MobyFSTesting", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],
+            name: "MobyFSTesting", dependencies: ["MobyFSVolumes", "MobyFSHost", subprocess, system, logging],
             swiftSettings: strict),
         .testTarget(
             name: "DockerPluginTests", dependencies: ["DockerPlugin", "MobyFSHost", "MobyFSTesting", system],
@@ -180,6 +180,10 @@ let package = Package(
                 "mobyfs", "hello", "scratch", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery",
                 "PluginCertificates", "MobyFSDaemon", "MobyFSHost", "MobyFSTesting", subprocess, system,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TortureTests",
+            dependencies: ["mobyfs", "DockerPlugin", "MobyFSHost", "MobyFSTesting", subprocess, system],
             swiftSettings: strict),
         .testTarget(
             name: "EngineTests", dependencies: [subprocess, system], exclude: ["Compose"], swiftSettings: strict),

@@ -3,55 +3,54 @@
 import FoundationEssentials
 import Glibc
 import MobyFSHost
-import MobyFSTesting
 import Subprocess
-import SystemPackage
+package import SystemPackage
 
 /// The built daemon, running in a process of its own with folders of its own.
-struct RunningDaemon: Sendable {
-    let root: FilePath
-    let processID: pid_t
+package struct RunningDaemon: Sendable {
+    package let root: FilePath
+    package let processID: Int32
 
-    var data: FilePath { root.appending("data") }
-    var runtime: FilePath { root.appending("run") }
-    var socket: FilePath { root.appending("s.sock") }
-    var specDirectory: FilePath { root.appending("docker/plugins") }
+    package var data: FilePath { root.appending("data") }
+    package var runtime: FilePath { root.appending("run") }
+    package var socket: FilePath { root.appending("s.sock") }
+    package var specDirectory: FilePath { root.appending("docker/plugins") }
 
     /// What the daemon has printed and logged so far.
-    var output: String {
+    package var output: String {
         get throws { try root.appending("daemon.log").text }
     }
 
     /// The program that these tests are in.
-    static let testBundle: FilePath =
+    package static let testBundle: FilePath =
         CommandLine.arguments.lazy.compactMap { FilePath($0) }.first { $0.string.hasSuffix(".xctest") }
         ?? ".build/debug/mobyfsPackageTests.xctest"
 
     /// The binary that the package build has put beside the tests.
-    static let binary: FilePath = testBundle.removingLastComponent().appending("mobyfs")
+    package static let binary: FilePath = testBundle.removingLastComponent().appending("mobyfs")
 
-    static func arguments(in root: FilePath) -> [String] {
+    package static func arguments(in root: FilePath) -> [String] {
         [
             "start", "--config", "/dev/null", "--data-dir", "\(root)/data", "--runtime-dir", "\(root)/run",
             "--spec-dir", "\(root)/docker/plugins",
         ]
     }
 
-    func connect() throws -> Wire { try Wire(socket) }
+    package func connect() throws -> Wire { try Wire(socket) }
 
     /// Sends one call over a connection of its own and returns the body of the answer.
-    func call(_ method: String, _ body: String) async throws -> String {
+    package func call(_ method: String, _ body: String) async throws -> String {
         let answer = try await connect().exchange(Wire.post("/\(method)", body))
         guard let split = answer.firstRange(of: "\r\n\r\n") else { return answer }
         return String(answer[split.upperBound...])
     }
 
-    func send(_ signal: CInt) {
+    package func send(_ signal: Int32) {
         kill(processID, signal)
     }
 
     /// Waits until something is so; a daemon that gives no sign within ten seconds gives none.
-    func wait(_ what: String, until condition: @Sendable () throws -> Bool) async throws {
+    package func wait(_ what: String, until condition: @Sendable () throws -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(10)
         while try !condition() {
             guard ContinuousClock.now < deadline else { throw NeverHappened(what: what, output: try output) }
@@ -59,9 +58,14 @@ struct RunningDaemon: Sendable {
         }
     }
 
-    struct NeverHappened: Error {
-        let what: String
-        let output: String
+    package struct NeverHappened: Error {
+        package let what: String
+        package let output: String
+
+        package init(what: String, output: String) {
+            self.what = what
+            self.output = output
+        }
     }
 }
 
@@ -76,7 +80,7 @@ struct RunningDaemon: Sendable {
 /// - Returns: What `body` returns.
 /// - Throws: What `body` throws, and what the daemon printed if it does not get ready.
 @discardableResult
-func withDaemon<Result: Sendable>(
+package func withDaemon<Result: Sendable>(
     in root: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
     _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
 ) async throws -> Result {

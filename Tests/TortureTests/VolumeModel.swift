@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+
+/// What a client was told of its volumes, and what must therefore be so.
+struct VolumeModel: Hashable, Sendable {
+    struct Volume: Hashable, Sendable {
+        var driver: String
+        var size: String?
+        var mode: String?
+        /// The text of its file.
+        var content: String?
+        /// Mounts that were not taken back, by their IDs.
+        var holders: [String: Int] = [:]
+        /// The text that each snapshot has.
+        var snapshots: [String: String?] = [:]
+    }
+
+    var volumes: [String: Volume] = [:]
+}
+
+/// A call and what it makes of a model.
+struct TortureCall: Sendable {
+    enum Socket { case plugin, control }
+
+    let socket: Socket
+    let method: String
+    let body: JSONValue
+    let after: VolumeModel
+    /// What a refusal may say; any other is a finding.
+    var refusals: [String] = []
+}
+
+/// Numbers that come again with the same seed, so that a finding can be seen again.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    /// SplitMix64.
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+        return value ^ (value >> 31)
+    }
+}
