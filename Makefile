@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test build release deb managed-plugin install format lint docs clean
+.PHONY: help run test torture build release deb managed-plugin install format lint docs clean
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -33,6 +33,11 @@ test: lint ## install what is missing and run all tests, those with a real Docke
 	@swift build $(SWIFT_FLAGS) --build-tests
 	@$(MAKE) --no-print-directory deb managed-plugin
 	@Tests/run swift test $(SWIFT_FLAGS) --skip-build
+
+torture: ## break the daemon in every known way, for hours; `make test` has a short form
+	@packaging/dependencies test
+	@swift build $(SWIFT_FLAGS) --build-tests
+	@MOBYFS_TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests'
 
 build: ## build for debugging
 	@packaging/dependencies build

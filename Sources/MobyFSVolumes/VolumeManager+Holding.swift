@@ -152,8 +152,9 @@ extension VolumeManager {
             } else if !holders.remove(id) {
                 return
             }
-            if holders.isEmpty { await self.unmount(volume, until: deadline) }
+            // First, so that a crash in between leaves a mount that nobody holds, and no holder without a mount.
             await self.saveIfPossible(holders, of: name)
+            if holders.isEmpty { await self.unmount(volume, until: deadline) }
             self.context(volume).logger.info(
                 "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
         }
@@ -235,8 +236,8 @@ extension VolumeManager {
         guard !abandoned.isEmpty, try await survey(volume) == .unused else { return }
         var holders = entry.holders
         holders.drop(abandoned)
-        if holders.isEmpty { await unmount(volume, until: deadline) }
         try await save(holders, of: name)
+        if holders.isEmpty { await unmount(volume, until: deadline) }
         context(volume).logger.notice(
             "holders of an engine that is gone are dropped: no process has the volume mounted",
             metadata: ["mount.ids": "\(abandoned.sorted())", "mount.count": "\(holders.count)"])

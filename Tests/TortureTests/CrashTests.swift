@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import Glibc
 import MobyFSHost
 import MobyFSTesting
@@ -11,11 +10,10 @@ import Testing
 ///
 /// `make torture` does all of it; `make test` a short form.
 @Suite(.timeLimit(.minutes(60))) struct CrashTests {
-    private static let isLong = ProcessInfo.processInfo.environment["MOBYFS_TORTURE"] == "full"
     private static let clients = 16
 
     @Test func nothingThatWasAcknowledgedIsLostWhenItIsKilled() async throws {
-        let kills = Self.isLong ? 2000 : 40
+        let kills = Torture.isFull ? 2000 : 30
         let drivers =
             geteuid() == 0 && LoopDevice.obstacle == nil ? ["directory", "directory", "image"] : ["directory"]
         let seed = UInt64.random(in: 0...UInt64.max)
@@ -34,7 +32,7 @@ import Testing
                         for client in clients { group.addTask { await client.work(with: daemon) } }
                         group.addTask {
                             // Of no interest if it is cut short.
-                            try? await Task.sleep(for: .microseconds(.random(in: 0...40_000)))
+                            try? await Task.sleep(for: .milliseconds(pow(10, .random(in: 0...3))))
                             daemon.send(SIGKILL)
                         }
                     }
@@ -49,7 +47,7 @@ import Testing
             findings += await client.findings
             acknowledged += await client.acknowledged
         }
-        TortureTable.shared.note(
+        Torture.note(
             "kill -9 at a random moment", times: kills, acknowledged: acknowledged,
             findings.map(\.kind) + leaks.map { _ in .leaked })
         for finding in findings.prefix(10) { Issue.record("seed \(seed): \(finding.kind): \(finding)") }

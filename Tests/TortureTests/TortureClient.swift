@@ -11,7 +11,7 @@ import SystemPackage
 actor TortureClient {
     /// Something that is not as it was acknowledged.
     struct Finding: Hashable, Sendable, CustomStringConvertible {
-        let kind: TortureTable.Loss
+        let kind: Torture.Loss
         let description: String
     }
 
@@ -48,7 +48,7 @@ actor TortureClient {
                 alternative = nil
                 if let error = value["Err"]?.string, !error.isEmpty {
                     guard !call.refusals.contains(where: error.contains) else { continue }
-                    findings.append(Finding(kind: .refused, description: "\(call.method) \(call.body): \(error)"))
+                    findings.append(Finding(kind: .wrong, description: "\(call.method) \(call.body): \(error)"))
                     continue
                 }
                 acknowledged += 1
