@@ -37,7 +37,7 @@ test: lint ## install what is missing and run all tests, those with a real Docke
 torture: ## break the daemon in every known way, for hours; `make test` has a short form
 	@packaging/dependencies test
 	@swift build $(SWIFT_FLAGS) --build-tests
-	@MOBYFS_TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests'
+	@TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests'
 
 build: ## build for debugging
 	@packaging/dependencies build

@@ -49,11 +49,21 @@ package struct RunningDaemon: Sendable {
         kill(processID, signal)
     }
 
-    /// Waits until something is so; a daemon that gives no sign within ten seconds gives none.
+    /// Whether the process is there and has not ended.
+    package var isRunning: Bool {
+        // Behind the name, which is in parentheses; nothing, for a process that is gone.
+        let state = (try? FilePath("/proc/\(processID)/stat").text)?.split(separator: ")").last?.dropFirst().first
+        return state.map { $0 != "Z" } ?? false
+    }
+
+    /// Waits until something is so; a daemon that has ended, or gives no sign within ten seconds, gives none.
     package func wait(_ what: String, until condition: @Sendable () throws -> Bool) async throws {
         let deadline = ContinuousClock.now + .seconds(10)
-        while try !condition() {
-            guard ContinuousClock.now < deadline else { throw NeverHappened(what: what, output: try output) }
+        while true {
+            // Asked first: the last it did before it ended may be what is waited for.
+            let isOver = !isRunning || ContinuousClock.now >= deadline
+            if try condition() { return }
+            guard !isOver else { throw NeverHappened(what: what, output: try output) }
             try await Task.sleep(for: .milliseconds(5))
         }
     }

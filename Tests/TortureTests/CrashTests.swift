@@ -6,88 +6,67 @@ import MobyFSTesting
 import SystemPackage
 import Testing
 
-/// The daemon is killed at any moment, again and again, while many clients work with it.
-///
-/// `make torture` does all of it; `make test` a short form.
-@Suite(.timeLimit(.minutes(60))) struct CrashTests {
-    private static let clients = 16
+/// The daemon is killed again and again while many clients work with it, and must have forgotten nothing.
+@Suite(.serialized, .timeLimit(.minutes(180))) struct CrashTests {
+    private let seed = UInt64.random(in: 0...UInt64.max)
 
-    @Test func nothingThatWasAcknowledgedIsLostWhenItIsKilled() async throws {
-        let kills = Torture.isFull ? 2000 : 30
-        let drivers =
-            geteuid() == 0 && LoopDevice.obstacle == nil ? ["directory", "directory", "image"] : ["directory"]
-        let seed = UInt64.random(in: 0...UInt64.max)
-        let clients = (0..<Self.clients).map { TortureClient(number: $0, seed: seed, drivers: drivers) }
-        var starts: [Duration] = []
-        var leaks: [String] = []
-        try await withTemporaryDirectory { root in
-            for round in 0...kills {
-                let begin = ContinuousClock.now
-                let isLast = round == kills
-                let start = try await withDaemon(in: root) { daemon in
-                    let start = ContinuousClock.now - begin
-                    for client in clients { try await client.verify(daemon, isThorough: isLast || round % 20 == 0) }
-                    guard !isLast else { return start }
+    @Test func nothingAcknowledgedIsLostWhenItIsKilledAtAnyMoment() async throws {
+        let kills = Torture.isFull ? 2000 : 20
+        try await survive("kill -9 at a random moment") { root, clients in
+            for kill in 0..<kills {
+                try await withDaemon(in: root) { daemon in
+                    try await clients.verify(daemon, isThorough: kill % 25 == 0)
                     await withTaskGroup { group in
-                        for client in clients { group.addTask { await client.work(with: daemon) } }
+                        group.addTask { await clients.work(with: daemon) }
                         group.addTask {
-                            // Of no interest if it is cut short.
+                            // From a thousandth of a second to a whole one; of no interest if it is cut short.
                             try? await Task.sleep(for: .milliseconds(pow(10, .random(in: 0...3))))
                             daemon.send(SIGKILL)
                         }
                     }
-                    return start
                 }
-                starts.append(start)
             }
-            leaks = try await self.leaks(in: root)
+            return kills
         }
-        var (findings, acknowledged): ([TortureClient.Finding], Int) = ([], 0)
-        for client in clients {
-            findings += await client.findings
-            acknowledged += await client.acknowledged
-        }
-        Torture.note(
-            "kill -9 at a random moment", times: kills, acknowledged: acknowledged,
-            findings.map(\.kind) + leaks.map { _ in .leaked })
-        for finding in findings.prefix(10) { Issue.record("seed \(seed): \(finding.kind): \(finding)") }
-        for leak in leaks.prefix(10) { Issue.record("seed \(seed): leaked: \(leak)") }
     }
 
-    /// What is left once every volume was let go of and removed.
-    private func leaks(in root: FilePath) async throws -> [String] {
-        try await withDaemon(in: root) { daemon in
-            let volumes = daemon.data.appending("volumes")
-            for name in try Directories.entries(of: volumes) {
-                let holders = try await heldIDs(of: name, daemon)
-                for id in holders {
-                    _ = try await daemon.call("VolumeDriver.Unmount", #"{"Name":"\#(name)","ID":"\#(id)"}"#)
-                }
-                _ = try await daemon.call("VolumeDriver.Remove", #"{"Name":"\#(name)"}"#)
-            }
-            var leaks: [String] = []
-            for folder in [volumes, daemon.data.appending("trash"), daemon.runtime.appending("holders")] {
+    @Test(.enabled(if: CrashPoints.obstacle == nil, "\(CrashPoints.obstacle ?? "")"))
+    func nothingAcknowledgedIsLostWhenItIsKilledAtAnyStep() async throws {
+        try await survive("kill -9 before and after each durable step") { [seed] root, clients in
+            let points = try await CrashPoints(in: root, share: Torture.isFull ? 1 : 24, seed: seed)
+            // Done, once clients have long been at work and have reached no step that is new.
+            var quiet = 0
+            while quiet < (Torture.isFull ? 10 : 1) {
+                let kills = try points.count
                 do {
-                    try await eventually("'\(folder)' is empty") { try Directories.entries(of: folder).isEmpty }
-                } catch is NotInTime {
-                    leaks += try Directories.entries(of: folder).map { "\(folder)/\($0)" }
+                    try await withDaemon(in: root, environment: points.environment) { daemon in
+                        await clients.work(with: daemon, calls: Torture.isFull ? 100 : 20)
+                    }
+                } catch let error as RunningDaemon.NeverHappened {
+                    // It may well be killed before it is ready.
+                    guard try points.count > kills else { throw error }
                 }
+                quiet = try points.count > kills ? 0 : quiet + 1
+                try await withDaemon(in: root) { try await clients.verify($0) }
             }
-            leaks += try MountTable().entries.filter { $0.mountpoint.starts(with: root) }.map {
-                "mount \($0.mountpoint)"
-            }
-            for entry in try Directories.entries(of: "/sys/block") where entry.hasPrefix("loop") {
-                // Without the file it has none.
-                let file = try? FilePath("/sys/block/\(entry)/loop/backing_file").text
-                if let file, file.hasPrefix(root.string) { leaks.append("\(entry) with \(file)") }
-            }
-            return leaks
+            return try points.count
         }
     }
 
-    private func heldIDs(of name: String, _ daemon: RunningDaemon) async throws -> [String] {
-        let control = try Wire(daemon.runtime.appending("control.sock"))
-        let reply = try await control.exchange(Wire.post("/Control.InspectVolume", #"{"Name":"\#(name)"}"#))
-        return reply.split(separator: #""Id":""#).dropFirst().map { String($0.prefix { $0 != "\"" }) }
+    /// Breaks a daemon, compares what is there with what its clients were told, and looks for what is left over.
+    private func survive(
+        _ fault: String, _ breaking: @escaping @Sendable (FilePath, TortureClients) async throws -> Int
+    ) async throws {
+        let clients = TortureClients(16, seed: seed)
+        let (times, leaks) = try await withTemporaryDirectory { root in
+            let times = try await breaking(root, clients)
+            return try await withDaemon(in: root) { daemon in
+                try await clients.verify(daemon, isThorough: true)
+                return (times, try await clients.leaks(of: daemon))
+            }
+        }
+        let findings = await clients.findings + leaks
+        Torture.note(fault, times: times, acknowledged: await clients.acknowledged, findings.map(\.kind))
+        for finding in findings.prefix(10) { Issue.record("seed \(seed): \(finding)") }
     }
 }

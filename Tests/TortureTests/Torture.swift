@@ -5,7 +5,7 @@ import FoundationEssentials
 /// What all torture tests share: how long they go on, and the table of what came of it.
 enum Torture {
     /// Whether all of it is wanted (`make torture`), and not the short form of `make test`.
-    static let isFull = ProcessInfo.processInfo.environment["MOBYFS_TORTURE"] == "full"
+    static let isFull = ProcessInfo.processInfo.environment["TORTURE"] == "full"
 
     /// How something went wrong.
     enum Loss: String, CaseIterable {
