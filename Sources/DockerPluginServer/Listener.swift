@@ -98,14 +98,21 @@ extension Listener {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw ListenError(description: "cannot listen on '\(path)': a file that is no socket is there; move it")
         }
-        guard try await isAlive(socket: path) else {
-            unlink(path)
-            return
+        let end = ContinuousClock.now + patience
+        while try await isAlive(socket: path) {
+            guard .now < end else {
+                throw ListenError(
+                    description: "cannot listen on '\(path)': another server is listening there; stop it or choose "
+                        + "another path")
+            }
+            try await Task.sleep(for: patience / 20)
         }
-        throw ListenError(
-            description: "cannot listen on '\(path)': another server is listening there; stop it or choose another path"
-        )
+        unlink(path)
     }
+
+    /// How long a server may take to end: one that was killed while it started a program lives on in it, until that
+    /// program is in its place.
+    private static let patience = Duration.seconds(1)
 
     /// Whether somebody listens on a unix socket.
     static func isAlive(socket path: String) async throws -> Bool {

@@ -186,6 +186,24 @@ import Testing
         }
     }
 
+    @Test func waitsForAServerThatIsEnding() async throws {
+        try await withTemporaryDirectory { root in
+            let path = root.appending("s.sock")
+            var ending: RawServer? = try RawServer(path) { _ in }
+            let server = PluginServer(
+                PluginServer.Configuration(listeners: [.unix(path: path.string)]), subsystems: [], logger: .silent)
+            let listening = AsyncStream<Void>.makeStream()
+            let running = Task {
+                defer { listening.continuation.finish() }
+                try await server.run { _ in listening.continuation.yield() }
+            }
+            try await eventually("the new server looks whether there is another") { ending?.connections ?? 0 > 0 }
+            ending = nil
+            for await _ in listening.stream { running.cancel() }
+            try await running.value
+        }
+    }
+
     @Test func answersItselfWhileItServes() async throws {
         try await withTemporaryDirectory { root in
             let server = PluginServer(
