@@ -46,10 +46,19 @@ struct TortureClients: Sendable {
 
     /// All of them compare what there is with what they were told.
     func verify(_ daemon: RunningDaemon, isThorough: Bool = false) async throws {
-        try await withThrowingTaskGroup { group in
-            for client in clients { group.addTask { try await client.verify(daemon, isThorough: isThorough) } }
-            try await group.waitForAll()
+        do {
+            try await withThrowingTaskGroup { group in
+                for client in clients { group.addTask { try await client.verify(daemon, isThorough: isThorough) } }
+                try await group.waitForAll()
+            }
+        } catch {
+            throw NotVerified(cause: error, output: try daemon.output)
         }
+    }
+
+    private struct NotVerified: Error {
+        let cause: any Error
+        let output: String
     }
 
     /// What is left once every volume was let go of and removed.
