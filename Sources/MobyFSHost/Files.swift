@@ -17,6 +17,12 @@ package enum Files {
         return status.st_mode & S_IFMT == S_IFREG
     }
 
+    /// Whether there is a symbolic link, wherever it leads.
+    package static func isLink(_ path: FilePath) -> Bool {
+        var status = stat()
+        return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
     /// What a symbolic link says, one of the kernel's in /proc included; nil if it cannot be read.
     static func target(ofLink path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)

@@ -70,7 +70,7 @@ struct SnapshotStore: Sendable {
             Record.self, from: Data(DurableFile.read(folder.appending("snapshot.json"))))
         return Snapshot(
             name: name, createdAt: record.createdAt, isScheduled: record.isScheduled ?? false,
-            volume: try VolumeRecord.decode(DurableFile.read(folder.appending("record.json"))))
+            volume: try VolumeRecord.read(in: folder))
     }
 
     /// Makes a directory for a snapshot to be made in; what earlier attempts have left goes.
@@ -87,13 +87,22 @@ struct SnapshotStore: Sendable {
 
     /// Makes a staged directory a snapshot: after this it survives a power cut.
     func commit(_ staging: FilePath, as snapshot: Snapshot) throws {
+        try DurableFile.write(VolumeRecord.encode(snapshot.volume), to: staging.appending(VolumeRecord.fileName))
+        try write(snapshot, in: staging)
+        try DurableFile.rename(staging, to: directory(of: snapshot.name))
+    }
+
+    /// Says of a snapshot that is there when it was made.
+    func date(_ snapshot: Snapshot) throws {
+        try write(snapshot, in: directory(of: snapshot.name))
+    }
+
+    private func write(_ snapshot: Snapshot, in folder: FilePath) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         encoder.dateEncodingStrategy = .iso8601
         let record = Record(createdAt: snapshot.createdAt, isScheduled: snapshot.isScheduled ? true : nil)
-        try DurableFile.write(VolumeRecord.encode(snapshot.volume), to: staging.appending("record.json"))
-        try DurableFile.write(encoder.encode(record), to: staging.appending("snapshot.json"))
-        try DurableFile.rename(staging, to: directory(of: snapshot.name))
+        try DurableFile.write(encoder.encode(record), to: folder.appending("snapshot.json"))
     }
 
     // MARK: - Putting content in place
@@ -105,6 +114,10 @@ struct SnapshotStore: Sendable {
     static func exchange(_ content: FilePath, with staged: FilePath) throws {
         do {
             try Files.exchange(staged, with: content)
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            // One of them is missing: the content is gone, or is to be so again.
+            try (try? FileID(of: content)) == nil
+                ? Files.rename(staged, to: content) : Files.rename(content, to: staged)
         } catch let error as SystemCallError where [.invalidArgument, .noFunction, .notSupported].contains(error.errno)
         {
             let old = FilePath(staged.string + oldSuffix)
@@ -124,18 +137,21 @@ struct SnapshotStore: Sendable {
     /// - Returns: Whether there was any.
     @discardableResult
     func recover() throws -> Bool {
-        guard Directories.isRealDirectory(root) else { return false }
-        var isRecovered = false
-        for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
+        let displaced = try displaced()
+        for (old, content) in displaced { try DurableFile.rename(old, to: content) }
+        return !displaced.isEmpty
+    }
+
+    /// Content that a crash has left out of place, and its place.
+    func displaced() throws -> [(old: FilePath, content: FilePath)] {
+        guard Directories.isRealDirectory(root) else { return [] }
+        return try Directories.entries(of: root).filter { $0.hasPrefix(Self.stagingPrefix) }.flatMap { entry in
             let staging = root.appending(entry)
-            for old in try Directories.entries(of: staging) where old.hasSuffix(Self.oldSuffix) {
+            return try Directories.entries(of: staging).filter { $0.hasSuffix(Self.oldSuffix) }.compactMap { old in
                 let content = volume.appending(String(old.dropLast(Self.oldSuffix.count)))
-                guard (try? FileID(of: content)) == nil else { continue }
-                try DurableFile.rename(staging.appending(old), to: content)
-                isRecovered = true
+                return (try? FileID(of: content)) == nil ? (staging.appending(old), content) : nil
             }
         }
-        return isRecovered
     }
 
     /// Deletes what was staged.

@@ -73,6 +73,11 @@ package struct Trash: Sendable {
         try Directories.create(root, mode: 0o700)
     }
 
+    /// The start of 2026: before there was mobyfs, nothing was removed.
+    ///
+    /// A clock without a battery begins in the past.
+    private static let firstDate = Date(timeIntervalSince1970: 1_767_225_600)
+
     private static let stamp = Date.ISO8601FormatStyle().dateSeparator(.omitted).timeSeparator(.omitted)
 
     /// What is in the trash, the oldest first; what has no readable record is not told of.
@@ -85,14 +90,15 @@ package struct Trash: Sendable {
         let place = root.appending(entry)
         // Somebody else's file, or half of a purge: nobody can restore it.
         guard Directories.isRealDirectory(place),
-            let bytes = try? DurableFile.read(place.appending("record.json")),
-            let volume = try? VolumeRecord.decode(bytes)
+            let volume = try? VolumeRecord.read(in: place)
         else { return nil }
         let mark = Self.marks.first { entry.hasSuffix($0.suffix) }
         let id = String(entry.dropLast(mark?.suffix.count ?? 0))
         let removedAt = Self.time(in: id)
-        let expiresAt = removedAt.flatMap { removed in
-            volume.options.trashRetention.map { removed.addingTimeInterval(Double($0.components.seconds)) }
+        let expiresAt = removedAt.flatMap { removed -> Date? in
+            // By a clock that was wrong then it is not to be deleted: it stays until somebody says so.
+            guard removed >= max(volume.createdAt, Self.firstDate) else { return nil }
+            return volume.options.trashRetention.map { removed.addingTimeInterval(Double($0.components.seconds)) }
         }
         let fate = mark?.fate ?? (volume.options.removalPolicy == .trash ? .stays : .goes)
         return Item(
@@ -106,6 +112,12 @@ package struct Trash: Sendable {
         return try? Date(String(word[..<hyphen]), strategy: stamp)
     }
 
+    /// The name that the volume in a folder of the trash had, unless it was too long to be kept whole.
+    static func name(in entry: String) -> VolumeName? {
+        guard let dot = entry.lastIndex(of: "."), time(in: entry) != nil else { return nil }
+        return try? VolumeName(String(entry[..<dot]))
+    }
+
     /// Makes a removed volume a volume again.
     ///
     /// - Parameters:
@@ -115,11 +127,11 @@ package struct Trash: Sendable {
     /// - Throws: ``SystemCallError``; it is in the trash as before.
     func giveBack(_ item: Item, as volume: Volume, to directory: FilePath) throws {
         // First what needs room on the disk.
-        try DurableFile.write(VolumeRecord.encode(volume), to: item.place.appending("record.json"))
+        try VolumeRecord.write(volume, in: item.place)
         do {
             try DurableFile.rename(item.place, to: directory)
         } catch {
-            try DurableFile.write(VolumeRecord.encode(item.volume), to: item.place.appending("record.json"))
+            try VolumeRecord.write(item.volume, in: item.place)
             throw error
         }
     }
@@ -133,7 +145,7 @@ package struct Trash: Sendable {
     ///
     /// - Parameter now: What is kept until then.
     /// - Throws: ``SystemCallError`` if the trash cannot be read or changed.
-    func condemnExpired(at now: Date = .now) throws {
+    func condemnExpired(at now: Date) throws {
         for item in try items() where item.fate == .stays && item.expiresAt.map({ $0 <= now }) ?? false {
             try condemn(item)
         }

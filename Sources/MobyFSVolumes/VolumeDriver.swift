@@ -104,6 +104,14 @@ package protocol VolumeDriver: Sendable {
     /// - Returns: Nil where its own file system, if one is mounted, or else each of its files has to be asked.
     func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage?
 
+    /// What of a volume's own storage is not where it belongs; nil if all is, or it is not in the pool. Blocks.
+    func missing(of volume: Volume, in context: DriverContext) -> FilePath?
+
+    /// What a record has to say so that the data in a volume's directory can be used; nil if there is none of this driver's.
+    ///
+    /// For volumes whose records are lost. Blocks.
+    func recognized(in directory: FilePath) -> RecognizedVolume?
+
     /// Why a volume that is not mounted cannot have another name; nil if it can.
     func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String?
 
@@ -131,7 +139,21 @@ extension VolumeDriver {
     package func purge(_ directory: FilePath) throws {}
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }
     package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? { nil }
+    package func missing(of volume: Volume, in context: DriverContext) -> FilePath? { nil }
+    package func recognized(in directory: FilePath) -> RecognizedVolume? { nil }
     package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? { nil }
+}
+
+/// What can be told of a volume from its data alone.
+package struct RecognizedVolume: Hashable, Sendable {
+    package let options: [String: String]
+    /// As of ``Volume/state``.
+    package let state: [String: String]
+
+    package init(options: [String: String] = [:], state: [String: String] = [:]) {
+        self.options = options
+        self.state = state
+    }
 }
 
 /// A driver that can change the size of a volume.

@@ -166,6 +166,11 @@ extension VolumeManager {
                         + "leave from out to take it up, or move that folder away")
             }
             try requireReach(of: kept, for: volume)
+            if let trouble = await BlockingWork.run({ self.troubleWithData(of: kept) }) {
+                throw VolumeError(
+                    .unavailable,
+                    "the data of an earlier volume '\(volume.name)' was kept, and cannot be taken up: \(trouble)")
+            }
             volume.isAdopted = true
             volume.state = kept.state
             let context = context(volume, secrets: wish.secrets, deadline: deadline)

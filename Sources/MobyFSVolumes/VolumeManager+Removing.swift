@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Logging
 import MobyFSHost
+import Synchronization
 import SystemPackage
 
 extension VolumeManager {
@@ -111,7 +112,8 @@ extension VolumeManager {
 
     private func condemnExpired() async {
         do {
-            try await withTrash { [store] in try await BlockingWork.run { try store.trash.condemnExpired() } }
+            let now = deletionClock.withLock { $0.time() }
+            try await withTrash { [store] in try await BlockingWork.run { try store.trash.condemnExpired(at: now) } }
         } catch {
             logger.debug("the trash cannot be looked through", metadata: ["error": "\(error)"])
         }

@@ -12,12 +12,12 @@ extension VolumeManager {
     ///   - name: The volume.
     ///   - snapshot: What the snapshot is to be called; nil for the time.
     ///   - isScheduled: Whether it may be taken away when there are newer ones.
+    ///   - now: When it is made.
     /// - Returns: What it is called.
     /// - Throws: ``VolumeError``; there is no snapshot then.
     package func snapshot(
-        _ name: String, as snapshot: String? = nil, isScheduled: Bool = false
+        _ name: String, as snapshot: String? = nil, isScheduled: Bool = false, at now: Date = .now
     ) async throws -> VolumeName {
-        let now = Date.now
         let wanted = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
         let name = try describe(name).name
         return try await work(on: name, within: limits.copying) { deadline in
@@ -131,9 +131,9 @@ extension VolumeManager {
         let (content, other) = (
             context.root.appending(driver.contentName), staging.appending(driver.contentName)
         )
-        try await BlockingWork.run { [store] in
+        try await BlockingWork.run {
             // For whoever deletes it.
-            try store.save(record: volume, in: staging)
+            try VolumeRecord.write(volume, in: staging, isNew: true)
             try SnapshotStore.exchange(content, with: other)
             try DurableFile.syncDirectory(context.root)
             try DurableFile.syncDirectory(staging)
@@ -145,7 +145,10 @@ extension VolumeManager {
             try await BlockingWork.run { try SnapshotStore.exchange(content, with: other) }
             throw error
         }
-        update(volume.name) { [restored] in $0.volume = restored }
+        update(volume.name) { [restored] in
+            $0.volume = restored
+            $0.mountFailure = nil
+        }
         do {
             _ = try await BlockingWork.run { [store] in
                 try store.trash.take(staging, of: volume.name, fate: .goes)
@@ -183,8 +186,10 @@ extension VolumeManager {
                 let isDue = last.map { $0.addingTimeInterval(period * 0.95) <= now } ?? true
                 // Who has it mounted sees to it, where several hosts could.
                 guard isDue, try await otherHosts(with: volume.name).isEmpty else { continue }
-                made[volume.name] = .success(try await snapshot(volume.name.description, isScheduled: true))
-                for old in scheduled.dropLast(max(0, volume.options.snapshotCount - 1)) {
+                made[volume.name] = .success(try await snapshot(volume.name.description, isScheduled: true, at: now))
+                // Those from the future are older than they say, and must not outlive all that are made from now on.
+                let byAge = scheduled.filter { $0.createdAt > now } + scheduled.filter { $0.createdAt <= now }
+                for old in byAge.dropLast(max(0, volume.options.snapshotCount - 1)) {
                     try await removeSnapshot(old.name.description, of: volume.name.description)
                 }
             } catch {

@@ -48,6 +48,7 @@ package final class VolumeManager: Sendable {
     let drafts = Mutex<[String: Draft]>([:])
     /// Half-made volumes that are to be deleted, and could not be yet.
     let leftovers = Mutex<[FilePath]>([])
+    let deletionClock = Mutex(DeletionClock())
     /// Copies that somebody may want to see the progress of.
     let copies = CopyWatch()
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
@@ -121,21 +122,24 @@ package final class VolumeManager: Sendable {
     /// A pool that cannot be read or written does not stop the daemon: it is said in the log and in each answer.
     package func load() async {
         do {
-            let (contents, holders) = try await BlockingWork.run { [store, holderStore, sharing, logger] in
+            let (contents, holders, missing) = try await BlockingWork.run { [store, holderStore, sharing, logger] in
                 do {
                     try store.prepare()
                 } catch {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
                 try sharing?.join()
-                guard let sharing else { return (try store.load(), holderStore.load()) }
-                return (try store.load(amongHosts: sharing.isAbandoned), holderStore.load())
+                let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
+                var missing: [VolumeName: String] = [:]
+                for volume in contents.volumes { missing[volume.name] = self.troubleWithData(of: volume) }
+                return (contents, holderStore.load(), missing)
             }
             state.withLock { state in
                 state.poolTrouble = nil
                 state.entries = [:]
                 for volume in contents.volumes {
-                    state.entries[volume.name] = Entry(volume: volume, trouble: troubleWithOptions(of: volume))
+                    state.entries[volume.name] = Entry(
+                        volume: volume, trouble: troubleWithOptions(of: volume), mountFailure: missing[volume.name])
                 }
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
                 for (name, holders) in holders { state.entries[name]?.holders = holders }
@@ -154,11 +158,24 @@ package final class VolumeManager: Sendable {
     /// What makes a record useless though it parses: a driver or options that nobody could have asked for.
     func troubleWithOptions(of volume: Volume) -> String? {
         do {
-            try driver(named: volume.driver).check(volume.options)
+            let driver = try driver(named: volume.driver)
+            try driver.info.requireNormal(volume.options)
+            try driver.check(volume.options)
             return nil
         } catch {
             return "its record is not one that mobyfs wrote: \(error.message)"
         }
+    }
+
+    /// What is to be said of a volume whose data is not in its directory.
+    ///
+    /// Blocks.
+    func troubleWithData(of volume: Volume) -> String? {
+        // Of an unknown driver nothing is known.
+        guard let missing = try? driver(named: volume.driver).missing(of: volume, in: context(volume)) else {
+            return nil
+        }
+        return "its data is gone: there is no '\(missing)'; see 'mobyfs doctor'"
     }
 
     /// Tries again to load a pool that could not be read before.

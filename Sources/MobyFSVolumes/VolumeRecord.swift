@@ -24,6 +24,8 @@ package struct VolumeRecord: Codable {
     }
 
     var version: Int
+    /// Of the record's other bytes; nil in one of before there was any, or that somebody has changed by hand.
+    var checksum: String?
     /// For whoever finds the record somewhere else; the directory's name counts.
     var name: String
     var driver: String
@@ -35,11 +37,15 @@ package struct VolumeRecord: Codable {
     var createdSize: String?
     var removedAt: Date?
 
-    private struct Header: Codable { var version: Int }
+    private struct Header: Codable {
+        var version: Int
+        var checksum: String?
+    }
 
     package static func encode(_ volume: Volume) throws -> [UInt8] {
         let record = VolumeRecord(
-            version: currentVersion, name: volume.name.description, driver: volume.driver,
+            version: currentVersion, checksum: RecordChecksum.blank, name: volume.name.description,
+            driver: volume.driver,
             options: volume.options.values, createdAt: volume.createdAt,
             state: volume.state.isEmpty ? nil : volume.state, plugin: volume.plugin,
             adopted: volume.isAdopted ? true : nil, createdSize: volume.createdSize?.normal,
@@ -47,7 +53,7 @@ package struct VolumeRecord: Codable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        return Array(try encoder.encode(record)) + [UInt8(ascii: "\n")]
+        return RecordChecksum.fill(in: Array(try encoder.encode(record)) + [UInt8(ascii: "\n")])
     }
 
     /// Reads a record.
@@ -63,6 +69,12 @@ package struct VolumeRecord: Codable {
         let data = Data(bytes)
         do {
             let header = try decoder.decode(Header.self, from: data)
+            // First of all: the version may be what has changed.
+            if let checksum = header.checksum, !RecordChecksum.isRight(checksum, in: bytes) {
+                throw Problem.damaged(
+                    "its checksum is not that of its content; who changes it by hand takes the line \"checksum\" out")
+            }
+            guard header.version > 0 else { throw Problem.damaged("there is no format \(header.version)") }
             guard header.version <= currentVersion else { throw Problem.newer(version: header.version) }
             let record = try decoder.decode(VolumeRecord.self, from: data)
             var volume = Volume(

@@ -8,7 +8,7 @@ package import SystemPackage
 /// The pool: volumes on disk, each a directory that describes itself.
 ///
 /// ```
-/// volumes/NAME/record.json   what was asked for
+/// volumes/NAME/record.json   what was asked for; and the same in record.json.copy
 /// volumes/NAME/secrets.json  the passwords among it, where there are any
 /// volumes/NAME/data/         the data of a directory volume
 /// volumes/NAME/snapshots/    see ``SnapshotStore``
@@ -47,9 +47,10 @@ package struct VolumeStore: Sendable {
     static let stagingPrefix = ".new-"
 
     private static let secretsName = "secrets.json"
+    static let reasonName = "reason.txt"
 
     var volumes: FilePath { root.appending("volumes") }
-    private var quarantine: FilePath { root.appending("quarantine") }
+    var quarantine: FilePath { root.appending("quarantine") }
 
     /// A volume's own directory.
     package func directory(of name: VolumeName) -> FilePath {
@@ -86,6 +87,8 @@ package struct VolumeStore: Sendable {
                 if isAbandoned?(String(host)) ?? true, !discard(staging) { contents.leftovers.append(staging) }
             } else if let name = nameOfVolume(entry, in: volumes) {
                 load(name, into: &contents, isShared: isAbandoned != nil)
+            } else if let trouble = troubleWithLink(entry) {
+                contents.troubled[trouble.name] = trouble.reason
             } else {
                 logger.warning(
                     "something that is no volume is left alone",
@@ -108,11 +111,20 @@ package struct VolumeStore: Sendable {
         return name
     }
 
+    /// What is to be said of a link with the name of a volume, which whoever made it takes for one.
+    func troubleWithLink(_ entry: String) -> (name: VolumeName, reason: String)? {
+        guard Files.isLink(volumes.appending(entry)), let name = try? VolumeName(entry) else { return nil }
+        return (
+            name,
+            "'\(volumes.appending(entry))' is a symbolic link, which is not followed: put the folder itself there, or mount "
+                + "what it leads to in its place"
+        )
+    }
+
     private func load(_ name: VolumeName, into contents: inout Contents, isShared: Bool) {
         let directory = directory(of: name)
         do {
-            let bytes = try DurableFile.read(directory.appending("record.json"))
-            contents.volumes.append(try VolumeRecord.decode(bytes, name: name))
+            contents.volumes.append(try VolumeRecord.read(in: directory, name: name))
         } catch let problem as VolumeRecord.Problem {
             if case .damaged = problem, !isShared {
                 contents.troubled[name] = setAside(name, because: "\(problem)")
@@ -133,8 +145,9 @@ package struct VolumeStore: Sendable {
         do {
             try Directories.create(quarantine, mode: 0o700)
             try DurableFile.write(
-                "\(reason)\n".utf8, to: directory(of: name).appending("reason.txt"), isDurable: false)
-            try DurableFile.rename(directory(of: name), to: place)
+                "\(reason)\n".utf8, to: directory(of: name).appending(Self.reasonName), isDurable: false)
+            // Not durable: a start waits for it, and after a power cut the next one does the same again.
+            try Files.rename(directory(of: name), to: place)
             logger.error(
                 "a volume is set aside",
                 metadata: ["volume.name": "\(name)", "error": "\(reason)", "file.path": "\(place)"])
@@ -150,11 +163,11 @@ package struct VolumeStore: Sendable {
     private func troubleInQuarantine(_ name: VolumeName) -> String {
         let place = quarantine.appending(name.description)
         // The reason is a help for people and may be missing.
-        let bytes = (try? DurableFile.read(place.appending("reason.txt"))) ?? []
+        let bytes = (try? DurableFile.read(place.appending(Self.reasonName))) ?? []
         let reason = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        return "set aside in '\(place)' because \(reason.isEmpty ? "of its record" : reason); mend or restore its "
-            + "record.json, move the folder back to '\(volumes)' and restart mobyfs; or delete the folder to give "
-            + "the volume up"
+        return
+            "set aside in '\(place)' because \(reason.isEmpty ? "of its record" : reason); 'mobyfs doctor' says what "
+            + "can be done"
     }
 
     private func existingEntries(of path: FilePath) -> [String] {
@@ -185,7 +198,7 @@ package struct VolumeStore: Sendable {
 
     /// Makes a staged directory a volume: after this it survives a power cut, before it there was nothing.
     func commit(_ staging: FilePath, as volume: Volume) throws {
-        try DurableFile.write(VolumeRecord.encode(volume), to: staging.appending("record.json"))
+        try VolumeRecord.write(volume, in: staging, isNew: true)
         try DurableFile.rename(staging, to: directory(of: volume.name))
     }
 
@@ -229,12 +242,7 @@ package struct VolumeStore: Sendable {
 
     /// Replaces a volume's record.
     func save(_ volume: Volume) throws {
-        try save(record: volume, in: directory(of: volume.name))
-    }
-
-    /// Writes a volume's record into a directory that has, or had, its data.
-    func save(record volume: Volume, in directory: FilePath) throws {
-        try DurableFile.write(VolumeRecord.encode(volume), to: directory.appending("record.json"))
+        try VolumeRecord.write(volume, in: directory(of: volume.name))
     }
 
     /// Gives a volume's directory the name of the volume, and makes its record say so too.
@@ -243,7 +251,7 @@ package struct VolumeStore: Sendable {
     ///
     /// - Throws: ``SystemCallError``; the directory has the name it had.
     func rename(_ old: VolumeName, to volume: Volume) throws {
-        try save(record: volume, in: directory(of: old))
+        try VolumeRecord.write(volume, in: directory(of: old))
         try DurableFile.rename(directory(of: old), to: directory(of: volume.name))
     }
 

@@ -161,6 +161,18 @@ package struct BtrfsDriver: VolumeDriver {
         return VolumeUsage(usedBytes: used, freeBytes: size.bytes - min(size.bytes, used), source: .group)
     }
 
+    package func missing(of volume: Volume, in context: DriverContext) -> FilePath? {
+        let path = mountpoint(of: volume, in: context)
+        return Directories.isRealDirectory(path) ? nil : path
+    }
+
+    package func recognized(in directory: FilePath) -> RecognizedVolume? {
+        let path = directory.appending(Self.name)
+        guard Directories.isRealDirectory(path) else { return nil }
+        // What cannot be asked is none.
+        return (try? BtrfsDirectory(path).subvolume()).map { RecognizedVolume(state: BtrfsIdentity($0).state) }
+    }
+
     package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? {
         try Self.obstacleToCopying(mountpoint(of: volume, in: context))
     }
@@ -216,7 +228,8 @@ extension BtrfsDriver: SnapshotDriver {
         guard let name = copy.lastComponent?.string else { return }
         try await BlockingWork.run {
             // A restore puts the present content away, and with it what no snapshot has.
-            let present = purpose == .restore ? mountpoint(of: volume, in: context) : source
+            let own = mountpoint(of: volume, in: context)
+            let present = purpose == .restore && Directories.isRealDirectory(own) ? own : source
             if let obstacle = try Self.obstacleToCopying(present) {
                 throw VolumeError(.invalidArgument, "volume '\(volume.name)' \(obstacle)")
             }

@@ -30,7 +30,8 @@ struct BtrfsIdentity {
         throw VolumeError(
             .unavailable,
             "volume '\(volume.name)' cannot be mounted: '\(data.path)' is another subvolume than the one that was created, "
-                + "nor is it made from a snapshot of it; put that one back, or, if it is what belongs there, take the line "
-                + "\"\(Self.key)\" out of '\(data.path.removingLastComponent())/record.json' and restart mobyfs")
+                + "nor is it made from a snapshot of it; put that one back, or, if it is what belongs there, take the lines "
+                + "\"\(Self.key)\" and \"checksum\" out of '\(data.path.removingLastComponent())/record.json' and restart mobyfs"
+        )
     }
 }

@@ -182,6 +182,15 @@ package struct DirectoryDriver: VolumeDriver {
         try DirectoryQuota(volume, at: mountpoint(of: volume, in: context), in: context).usage()
     }
 
+    package func missing(of volume: Volume, in context: DriverContext) -> FilePath? {
+        let path = mountpoint(of: volume, in: context)
+        return !keepsDataInside(volume) || Directories.isRealDirectory(path) ? nil : path
+    }
+
+    package func recognized(in directory: FilePath) -> RecognizedVolume? {
+        Directories.isRealDirectory(directory.appending("data")) ? RecognizedVolume() : nil
+    }
+
     private static let realPathKey = "realpath"
 
     /// What a record keeps of a directory outside the pool.
@@ -201,7 +210,11 @@ package struct DirectoryDriver: VolumeDriver {
                     + "volume was created; undo that, or remove the volume and create it again, which keeps its data")
         }
         if let expected = FileSystemIdentity(state: volume.state) { try require(expected, of: path, for: volume) }
-        guard Directories.isDirectory(path) == true else {
+        // In the pool nobody has put a link there but to lead out of it.
+        let isThere =
+            volume.options["mountpoint"] == nil
+            ? Directories.isRealDirectory(path) : Directories.isDirectory(path) == true
+        guard isThere else {
             throw VolumeError(
                 .unavailable, "volume '\(volume.name)' cannot be mounted: its directory '\(path)' is gone; restore it")
         }

@@ -98,6 +98,20 @@ package struct ImageDriver: ResizableDriver {
         try await BlockingWork.run { try volume.unmount() }
     }
 
+    package func missing(of volume: Volume, in context: DriverContext) -> FilePath? {
+        let image = ImageVolume(volume, context).image
+        return image.isThere ? nil : image.path
+    }
+
+    package func recognized(in directory: FilePath) -> RecognizedVolume? {
+        let image = SparseFile(directory.appending(ImageVolume.imageName))
+        // What cannot be read is no image.
+        guard let fileSystem = try? ImageFileSystem(of: image.path), let bytes = try? image.bytes else { return nil }
+        return RecognizedVolume(
+            options: ["fs": fileSystem.rawValue, "size": ByteSize(bytes: bytes).normal],
+            state: ImageVolume.state(fileSystem, isSparse: true))
+    }
+
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
         let volume = ImageVolume(volume, context)
         guard try volume.mountedDevice() == nil else { return nil }

@@ -19,7 +19,11 @@ extension ImageVolume {
         } catch {
             throw failure("create", error)
         }
-        return [Self.fileSystemKey: fileSystem.rawValue, "image.sparse": "\(isSparse)"]
+        return Self.state(fileSystem, isSparse: isSparse)
+    }
+
+    static func state(_ fileSystem: ImageFileSystem, isSparse: Bool) -> [String: String] {
+        [fileSystemKey: fileSystem.rawValue, "image.sparse": "\(isSparse)"]
     }
 
     /// The size of the image of a volume: no more than was asked for, and whole blocks.

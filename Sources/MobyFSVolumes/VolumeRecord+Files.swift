@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSHost
+import SystemPackage
+
+extension VolumeRecord {
+    static let fileName = "record.json"
+    /// The same once more, for ``VolumeDoctor``.
+    static let copyName = "record.json.copy"
+
+    /// Writes a volume's record into its directory: after this it survives a power cut.
+    ///
+    /// - Parameters:
+    ///   - volume: The volume.
+    ///   - directory: Where; either both, the record and its copy, are there then, or what was there before.
+    ///   - isNew: Whether there is no record yet.
+    /// - Throws: ``SystemCallError``; the record is as it was.
+    static func write(_ volume: Volume, in directory: FilePath, isNew: Bool = false) throws {
+        let (record, copy) = (directory.appending(fileName), directory.appending(copyName))
+        let bytes = try encode(volume)
+        // Without a record there is nothing to go back to.
+        let old = isNew ? nil : try? DurableFile.read(record)
+        // First, so that it never says less than what was acknowledged. Of a new volume it can come to the disk when it
+        // wants: what is not there, or half, is no copy.
+        try DurableFile.write(bytes, to: copy, isDurable: !isNew)
+        do {
+            try DurableFile.write(bytes, to: record)
+        } catch {
+            do {
+                guard let old else { throw error }
+                try DurableFile.write(old, to: copy)
+            } catch {
+                try Files.unlink(copy)
+            }
+            throw error
+        }
+    }
+
+    /// Reads the record in a volume's directory, or its copy.
+    ///
+    /// - Throws: ``Problem``, ``SystemCallError`` with `noSuchFileOrDirectory` if there is none.
+    static func read(_ file: String = fileName, in directory: FilePath, name: VolumeName? = nil) throws -> Volume {
+        let path = directory.appending(file)
+        do {
+            return try decode(DurableFile.read(path), name: name)
+        } catch let error as SystemCallError {
+            switch error.errno {
+            // What the flag against links says of one, and a reader of a folder.
+            case .tooManySymbolicLinkLevels:
+                throw Problem.damaged("'\(path)' is a symbolic link, which is not followed")
+            case .isDirectory: throw Problem.damaged("'\(path)' is a folder")
+            case .fileTooLarge: throw Problem.damaged("'\(path)' is too large to be one")
+            default: throw error
+            }
+        }
+    }
+}
