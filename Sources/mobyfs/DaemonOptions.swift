@@ -31,7 +31,7 @@ struct DaemonOptions: ParsableArguments {
     ///
     /// - Throws: ``CommandFailure`` with status 1 and the daemon's words if it refuses, 2 if it cannot be asked.
     func call<Call: ControlCall>(_ call: Call) async throws -> Reply<Call.Answer> {
-        let socket = try socket()
+        let socket = try configuration().controlSocket
         try requireAccess(to: socket)
         var configuration = PluginClient.Configuration()
         // Whoever waits here wants to know now; nothing starts the daemon meanwhile.
@@ -58,14 +58,15 @@ struct DaemonOptions: ParsableArguments {
     static let restarted = CommandFailure(
         "the daemon was restarted or stopped meanwhile, and what was half done is taken back: try again once it runs")
 
-    private func socket() throws -> FilePath {
+    /// The daemon's configuration, as far as it can be known from here.
+    func configuration() throws -> Configuration {
         var flags: [Setting: String] = [:]
         flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)
         let sources = Configuration.Sources(
             flags: flags, environment: ProcessInfo.processInfo.environment,
             file: config.map { FilePath(AbsolutePath.of($0)) })
         do {
-            return try Configuration(from: sources).controlSocket
+            return try Configuration(from: sources)
         } catch let error as ConfigurationError {
             throw CommandFailure("\(error)", status: 2)
         }

@@ -11,8 +11,8 @@ struct MobyFS: AsyncParsableCommand {
         abstract: "Named volumes for Docker Engines that people can trust.",
         version: Daemon.version,
         subcommands: [
-            StartCommand.self, VolumeCommand.self, TrashCommand.self, DriverCommand.self, SpecCommand.self,
-            TLSCommand.self,
+            StartCommand.self, VolumeCommand.self, TrashCommand.self, DriverCommand.self, DoctorCommand.self,
+            SpecCommand.self, TLSCommand.self,
             PluginCommand.self,
         ])
 

@@ -119,6 +119,11 @@ package struct ControlSubsystem: PluginSubsystem {
         on(DeleteFromTrash.self) {
             DeleteFromTrash.Answer(ids: try await volumes.deleteFromTrash($0.items, removedBefore: $0.removedBefore))
         }
+        on(Diagnose.self) { _ in Diagnose.Answer(findings: try await volumes.findings().map(FindingDetails.init)) }
+        on(Repair.self) {
+            try await volumes.repair($0.id)
+            return Done()
+        }
         self.handlers = handlers
         self.logger = logger
     }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+extension VolumeManager {
+    /// Looks through the pool for what is not as it should be, and changes nothing.
+    package func findings() async throws -> [Finding] {
+        await loadIfNeeded()
+        if let poolTrouble {
+            return [Finding(.pool, store.root.string, "it cannot be read: \(poolTrouble)", advice: "see to its disk")]
+        }
+        return try await BlockingWork.run { [doctor] in try doctor.findings() }
+    }
+
+    private var doctor: VolumeDoctor {
+        VolumeDoctor(
+            store: store, drivers: drivers, trouble: { self.troubleWithOptions(of: $0) },
+            missing: { self.troubleWithData(of: $0) }, refused: entries.compactMapValues(\.trouble))
+    }
+
+    /// Does what is to be done about a finding; no data is lost by it.
+    ///
+    /// - Parameter id: Of the finding, which must still be so.
+    /// - Throws: ``VolumeError``; nothing was changed.
+    package func repair(_ id: String) async throws {
+        let finding = try await self.finding(id)
+        guard let repair = finding.repair else {
+            throw VolumeError(.invalidArgument, "'\(id)' cannot be repaired by itself: \(finding.advice)")
+        }
+        switch repair {
+        case .list(let volume, let place):
+            try await withTrash {
+                _ = try await self.finding(id)
+                try await BlockingWork.run { try VolumeRecord.write(volume, in: place) }
+            }
+        default:
+            let text = finding.subject.prefix { $0 != "/" && $0 != "@" }
+            let name = try VolumeName(String(text))
+            try await workOnDamaged(name) {
+                // Somebody may have been quicker.
+                guard try await self.finding(id) == finding else {
+                    throw VolumeError(.unavailable, "'\(id)' has changed meanwhile: look again")
+                }
+                try await self.apply(repair, to: name)
+            }
+        }
+        logger.notice("repaired", metadata: ["volume.name": "\(finding.subject)", "repair": "\(finding.advice)"])
+    }
+
+    private func finding(_ id: String) async throws -> Finding {
+        try await requirePool()
+        guard let finding = await BlockingWork.run({ [doctor] in doctor.finding(id) }) else {
+            throw VolumeError(.notFound, "there is no '\(id)' any more: 'mobyfs doctor' shows what there is")
+        }
+        return finding
+    }
+
+    /// Works on a volume while nobody else does, whatever is wrong with it.
+    private func workOnDamaged(_ name: VolumeName, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        try await work(on: name, within: limits.short, alone: false) { deadline in
+            guard let sharing = self.sharing else { return try await body() }
+            try await sharing.withLock(name.description, until: deadline, body)
+        }
+    }
+
+    private func apply(_ repair: Finding.Repair, to name: VolumeName) async throws {
+        switch repair {
+        case .write(let volume, let directory):
+            try await BlockingWork.run {
+                try Self.clearRecord(in: directory)
+                try VolumeRecord.write(volume, in: directory)
+            }
+            try await serve(volume, from: directory)
+        case .serve(let volume, let directory): try await serve(volume, from: directory)
+        case .takeToTrash(let volume, let directory): try await takeToTrash(volume, from: directory)
+        case .recover(let volume):
+            let snapshots = snapshots(in: volume)
+            try await BlockingWork.run { _ = try snapshots.recover() }
+            try await serve(volume, from: store.directory(of: name))
+        case .list(let volume, let place): try await BlockingWork.run { try VolumeRecord.write(volume, in: place) }
+        case .date(let snapshot):
+            let snapshots = SnapshotStore(in: store.directory(of: name)) { _ in }
+            try await BlockingWork.run { try snapshots.date(snapshot) }
+        case .delete(let path): try await BlockingWork.run { try Files.unlink(path) }
+        }
+    }
+
+    /// Keeps what is in the place of a record, and is none that could be written over.
+    private static func clearRecord(in directory: FilePath) throws {
+        for name in [VolumeRecord.fileName, VolumeRecord.copyName]
+        where Directories.isRealDirectory(directory.appending(name)) {
+            try DurableFile.rename(directory.appending(name), to: directory.appending("\(name).damaged"))
+        }
+    }
+
+    private func serve(_ volume: Volume, from directory: FilePath) async throws {
+        let place = store.directory(of: volume.name)
+        try await BlockingWork.run {
+            if directory != place { try DurableFile.rename(directory, to: place) }
+            // A help for people, which says no longer what is so.
+            try? Files.unlink(place.appending(VolumeStore.reasonName))
+        }
+        await open(volume.name)
+        let trouble = troubleWithOptions(of: volume)
+        let failure = await BlockingWork.run { self.troubleWithData(of: volume) }
+        update(volume.name) {
+            $0.volume = volume
+            $0.trouble = trouble
+            $0.mountFailure = failure
+            $0.isIdle = $0.holders.isEmpty
+        }
+    }
+
+    /// From there it can be had back, or be deleted.
+    private func takeToTrash(_ volume: Volume, from directory: FilePath) async throws {
+        let name = volume.name
+        let isServed = directory == store.directory(of: name)
+        if isServed {
+            try await refuseIfHeld(volume)
+            try await refuseIfMountedInside(volume)
+            await withdraw(name)
+            try await close(volume)
+        }
+        _ = try await BlockingWork.run { [store, holderStore] in
+            if isServed {
+                try holderStore.save(VolumeHolders(), of: name)
+            } else {
+                try Self.clearRecord(in: directory)
+                try VolumeRecord.write(volume, in: directory)
+            }
+            return try store.trash.take(directory, of: name, fate: .stays)
+        }
+        if isServed { forget(name) }
+    }
+}

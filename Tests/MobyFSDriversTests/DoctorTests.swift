@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import Glibc
+import MobyFSDrivers
+import MobyFSHost
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+@testable import MobyFSVolumes
+
+/// What is found in a pool, and what becomes of it.
+@Suite struct DoctorTests {
+    private static let drivers: [any VolumeDriver] = [DirectoryDriver(reserved: []), ImageDriver()]
+
+    private func withVolume(
+        _ options: [String: String]? = nil, _ body: (ManagerFixture, _ directory: FilePath) async throws -> Void
+    ) async throws {
+        try await withVolumeManager(drivers: Self.drivers) { fixture in
+            try await fixture.volumes.create("db", options: options)
+            let directory = fixture.pool.appending("volumes/db")
+            try directory.appending("data/file").write("precious")
+            try await body(fixture, directory)
+        }
+    }
+
+    /// Finds one thing, repairs it, and finds nothing any more.
+    private func repair(_ kind: Finding.Kind, in fixture: ManagerFixture) async throws {
+        let findings = try await fixture.volumes.findings()
+        try #require(findings.map(\.kind) == [kind], "\(findings)")
+        try await fixture.volumes.repair(findings[0].id)
+        let left = try await fixture.volumes.findings()
+        #expect(left.isEmpty, "\(left)")
+        await #expect(throws: VolumeError.self) { try await fixture.volumes.repair(findings[0].id) }
+    }
+
+    @Test func findsNothingWhereAllIsInOrder() async throws {
+        try await withVolume(["mode": "0700"]) { fixture, _ in
+            _ = try await fixture.volumes.snapshot("db")
+            try await fixture.volumes.create("gone", options: ["on-remove": "trash"])
+            try await fixture.volumes.remove("gone")
+            let findings = try await fixture.restarted().volumes.findings()
+            #expect(findings.isEmpty, "\(findings)")
+        }
+    }
+
+    @Test func servesAVolumeAgainWithoutARestart() async throws {
+        try await withVolume(["mode": "0700"]) { first, directory in
+            let good = try directory.appending("record.json").text
+            try directory.appending("record.json").write("{")
+            let fixture = await first.restarted()
+            let place = fixture.pool.appending("quarantine/db")
+            try place.appending("record.json").write(good)
+            try await repair(.record, in: fixture)
+            #expect(try fixture.volumes.describe("db").volume?.options["mode"] == "0700")
+            #expect(try await fixture.volumes.mount("db", id: "c", for: nil).appending("file").text == "precious")
+            #expect(!directory.appending("reason.txt").exists)
+        }
+    }
+
+    @Test func putsTheCopyInThePlaceOfARecord() async throws {
+        try await withVolume(["mode": "0700"]) { first, directory in
+            // What was changed last counts.
+            try await first.volumes.change("db", ["mode": "0750", "protected": "true"])
+            try Files.unlink(directory.appending("record.json"))
+            let fixture = await first.restarted()
+            #expect(try fixture.volumes.describe("db").trouble != nil)
+            try await repair(.record, in: fixture)
+            let options = try await fixture.restarted().volumes.describe("db").volume?.options.values
+            #expect(options == ["mode": "0750", "protected": "true"])
+        }
+    }
+
+    @Test func movesASuccessorsPredecessorIntoTheTrash() async throws {
+        try await withVolume { first, directory in
+            try directory.appending("record.json").write("{")
+            let second = await first.restarted()
+            try Directories.create(directory.appending("data"), mode: 0o755)
+            let record = try VolumeRecord.encode(
+                Volume(name: VolumeName("db"), driver: "directory", options: VolumeOptions(checked: ["mode": "0711"])))
+            try directory.appending("record.json").write(String(decoding: record, as: UTF8.self))
+            let fixture = await second.restarted()
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+            try await repair(.quarantine, in: fixture)
+            let restored = try await fixture.volumes.restoreFromTrash("db", as: "old")
+            #expect(try await fixture.volumes.mount("old", id: "c", for: nil).appending("file").text == "precious")
+            #expect(restored.description == "old")
+        }
+    }
+
+    @Test func datesASnapshotAnew() async throws {
+        try await withVolume { fixture, directory in
+            _ = try await fixture.volumes.snapshot("db", as: "first")
+            try directory.appending("snapshots/first/snapshot.json").write("")
+            let hidden = try await fixture.volumes.snapshots(of: "db")
+            #expect(hidden.isEmpty)
+            try await repair(.snapshot, in: fixture)
+            let names = try await fixture.volumes.snapshots(of: "db").map(\.name.description)
+            #expect(names == ["first"])
+        }
+    }
+
+    /// A repair that has a removed volume deleted would be none.
+    @Test(arguments: [true, false])
+    func listsARemovedVolumeThatHadNoRecord(hasCopy: Bool) async throws {
+        try await withVolume(["on-remove": "trash", "mode": "0700"]) { fixture, directory in
+            try await fixture.volumes.remove("db")
+            let trash = fixture.pool.appending("trash")
+            let entry = trash.appending(try #require(try Directories.entries(of: trash).first))
+            try entry.appending("record.json").write("{")
+            if !hasCopy { try entry.appending("record.json.copy").write("") }
+            let unknown = try await fixture.volumes.trashed()
+            #expect(unknown.isEmpty)
+            try await repair(.trash, in: fixture)
+            fixture.volumes.store.trash.empty()
+            _ = try await fixture.volumes.restoreFromTrash("db")
+            #expect(try directory.appending("data/file").text == "precious")
+            #expect(try fixture.volumes.describe("db").volume?.options["mode"] == (hasCopy ? "0700" : nil))
+        }
+    }
+
+    @Test func putsDataBackThatARestoreHasLeftOutOfPlace() async throws {
+        try await withVolume { first, directory in
+            let staging = directory.appending("snapshots/.new-1")
+            try Directories.create(staging.appending("data"), mode: 0o755)
+            try Files.rename(directory.appending("data"), to: staging.appending("data.old"))
+            let fixture = await first.restarted()
+            try await repair(.data, in: fixture)
+            #expect(try directory.appending("data/file").text == "precious")
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+        }
+    }
+
+    @Test func missingDataComesBackFromASnapshot() async throws {
+        try await withVolume { first, directory in
+            _ = try await first.volumes.snapshot("db", as: "good")
+            try TreeRemover.remove(directory.appending("data"))
+            let fixture = await first.restarted()
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [.data])
+            #expect(findings.first?.advice.contains("mobyfs volume restore db good") == true)
+            try await fixture.volumes.restore("db", from: "good")
+            #expect(try directory.appending("data/file").text == "precious")
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+            let left = try await fixture.volumes.findings()
+            #expect(left.isEmpty)
+        }
+    }
+
+    @Test func missingDataIsToldOfAndNotReplacedByNothing() async throws {
+        try await withVolume(["on-remove": "keep"]) { first, directory in
+            try TreeRemover.remove(directory.appending("data"))
+            let fixture = await first.restarted()
+            #expect(try fixture.volumes.describe("db").trouble?.contains("gone") == true)
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.mount("db", id: "c", for: nil) }
+            try await fixture.volumes.remove("db")
+            // Kept data that is not there is no empty volume either.
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.create("db", options: nil) }
+            #expect(!directory.appending("data").exists)
+        }
+    }
+
+    @Test func aLinkInThePlaceOfTheDataIsNotFollowed() async throws {
+        try await withVolume(["mode": "0700"]) { fixture, directory in
+            let outside = fixture.root.appending("outside")
+            try Directories.create(outside, mode: 0o755)
+            try Files.rename(directory.appending("data"), to: fixture.root.appending("away"))
+            try check(symlink(outside.string, directory.appending("data").string), "symlink")
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.mount("db", id: "c", for: nil) }
+            #expect(outside.attributes.mode == 0o755)
+        }
+    }
+
+    @Test func tellsOfWhatIsDatedInTheFuture() async throws {
+        try await withVolume { first, directory in
+            let record = directory.appending("record.json")
+            try record.edit { $0.replacing("\"createdAt\" : \"20", with: "\"createdAt\" : \"21") }
+            let fixture = await first.restarted()
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [.clock])
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.repair(findings[0].id) }
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+        }
+    }
+
+    @Test(.enabled(if: ImageTests.canRun, ImageTests.requirement), arguments: ["ext4", "xfs"])
+    func takesUpAnImageByWhatItLooksLike(fs: String) async throws {
+        try await withImageVolumes { first in
+            try await first.volumes.create("db", options: ["fs": fs, "size": ImageTests.sizes[fs] ?? ""])
+            let path = try await first.volumes.mount("db", id: "c", for: nil)
+            try path.appending("file").write("precious")
+            try await first.volumes.unmount("db", id: "c")
+            for name in ["record.json", "record.json.copy"] {
+                try Files.unlink(first.pool.appending("volumes/db/\(name)"))
+            }
+            let fixture = await first.restarted()
+            try await repair(.record, in: fixture)
+            #expect(try fixture.volumes.describe("db").volume?.options["fs"] == fs)
+            let data = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try data.appending("file").text == "precious")
+            try await fixture.volumes.unmount("db", id: "c")
+        }
+    }
+
+    /// Else the newest would go first for as long as there are snapshots from the future.
+    @Test func snapshotsFromTheFutureGoFirst() async throws {
+        try await withVolume(["snapshot-schedule": "hourly", "snapshot-keep": "2"]) { fixture, _ in
+            let now = Date.now
+            for hours in [1000.0, 1002] {
+                _ = try await fixture.volumes.makeScheduledSnapshots(at: now + hours * 3600)
+            }
+            var made: [VolumeName] = []
+            for hours in 0..<3 {
+                let outcome = try await fixture.volumes.makeScheduledSnapshots(at: now + Double(hours) * 3600)
+                made += try outcome.values.map { try $0.get() }
+            }
+            try #require(made.count == 3)
+            let left = try await fixture.volumes.snapshots(of: "db").map(\.name)
+            #expect(left == Array(made.dropFirst()))
+        }
+    }
+}
