@@ -27,7 +27,18 @@ import Testing
         #expect(list.text == "noac")
     }
 
-    @Test(arguments: [#"a="b"#, "=x", "a,=b"])
+    /// mount(8) knows bytes: an accent makes no other letter of a comma, nor of the sign before a password.
+    @Test func accentsDoNotHideWhatSeparates() throws {
+        let list = try MountOptionList(parsing: "ro,\u{301}x,password=\u{301}secret,c=\"\u{301}a,b\",d=\\,\u{301}e")
+        #expect(
+            list.items == [
+                Item("ro"), Item("\u{301}x"), Item("password", "\u{301}secret"), Item("c", "\u{301}a,b"),
+                Item("d", ",\u{301}e"),
+            ])
+        #expect(list.text == "ro,\u{301}x,password=\u{301}secret,c=\"\u{301}a,b\",d=\",\u{301}e\"")
+    }
+
+    @Test(arguments: [#"a="b"#, "=x", "a,=b", #"a=b\,c\"#])
     func refusesWhatIsNoListWithoutQuotingIt(text: String) {
         let error = #expect(throws: VolumeError.self) { try MountOptionList(parsing: text) }
         #expect(error?.code == .invalidArgument)

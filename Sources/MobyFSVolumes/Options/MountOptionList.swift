@@ -23,35 +23,38 @@ package struct MountOptionList: Hashable, Sendable {
 
     /// Reads a list; empty places between commas are passed over.
     ///
-    /// - Throws: ``VolumeError`` with code `invalidArgument` for a quote without an end or a value without a key.
-    ///   It quotes no value: one may be a password.
+    /// - Throws: ``VolumeError`` with code `invalidArgument` for a quote without an end, a backslash at the end or a value
+    ///   without a key. It quotes no value: one may be a password.
     package init(parsing text: String) throws(VolumeError) {
         items = []
-        var item = ""
+        // Of scalars: in a text, a comma with an accent is another letter, and to mount(8) it is a comma.
+        var item = String.UnicodeScalarView()
         var isQuoted = false
-        var rest = text[...]
-        while let character = rest.popFirst() {
-            switch character {
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.popFirst() {
+            switch scalar {
             case "\"": isQuoted.toggle()
-            case "\\" where rest.first == "," || rest.first == "\"": item += String(rest.removeFirst())
+            case "\\" where rest.first == "," || rest.first == "\"": item.append(rest.removeFirst())
             case "," where !isQuoted:
                 try append(item)
-                item = ""
-            default: item.append(character)
+                item = String.UnicodeScalarView()
+            default: item.append(scalar)
             }
         }
         guard !isQuoted else { throw VolumeError(.invalidArgument, "a quote in option 'o' has no end") }
+        // It would take the quote or the comma that comes to stand behind it.
+        guard item.last != "\\" else { throw VolumeError(.invalidArgument, "option 'o' ends with a backslash") }
         try append(item)
     }
 
-    private mutating func append(_ item: String) throws(VolumeError) {
+    private mutating func append(_ item: String.UnicodeScalarView) throws(VolumeError) {
         // "rw, noatime": no key begins with a space.
         let text = item.drop { $0 == " " }
         guard !text.isEmpty else { return }
         let key = text.prefix { $0 != "=" }
         // A program could take it for several.
         guard !key.contains(where: { $0 == "," || $0 == "\"" }) else {
-            throw VolumeError(.invalidArgument, "'\(key)' is not the name of an option")
+            throw VolumeError(.invalidArgument, "'\(String(key))' is not the name of an option")
         }
         guard let equals = text.firstIndex(of: "=") else { return items.append(Item(String(text))) }
         guard equals != text.startIndex else {
@@ -77,8 +80,11 @@ package struct MountOptionList: Hashable, Sendable {
     package var text: String {
         items.map { item in
             guard let value = item.value else { return item.key }
-            let escaped = value.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"")
-            return "\(item.key)=" + (value.contains(",") ? "\"\(escaped)\"" : escaped)
+            let escaped = value.unicodeScalars.split(separator: "\"", omittingEmptySubsequences: false).map {
+                String($0)
+            }
+            .joined(separator: "\\\"")
+            return "\(item.key)=" + (value.unicodeScalars.contains(",") ? "\"\(escaped)\"" : escaped)
         }.joined(separator: ",")
     }
 }
