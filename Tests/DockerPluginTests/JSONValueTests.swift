@@ -12,7 +12,7 @@ import Testing
         #expect(String(decoding: value.encoded, as: UTF8.self) == text)
     }
 
-    @Test(arguments: ["", "{", "[1,]", "{\"a\":1,}", "01", "nul", "1 2", "// no\n{}", "[1"])
+    @Test(arguments: ["", "{", "[1,]", "{\"a\":1,}", "01", "nul", "1 2", "// no\n{}", "[1", "1e309"])
     func refusesWhatIsNoJSON(text: String) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
