@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test torture build release deb managed-plugin install format lint docs clean
+.PHONY: help run test torture fuzz build release deb managed-plugin install format lint docs clean
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -38,6 +38,10 @@ torture: ## break the daemon in every known way, for hours; `make test` has a sh
 	@packaging/dependencies test
 	@swift build $(SWIFT_FLAGS) --build-tests
 	@TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests'
+
+fuzz: ## look for bytes that break the daemon: FUZZ_SECONDS (1800) for each FUZZ_TARGET (all)
+	@packaging/dependencies test
+	@JOBS=$(JOBS) Tests/fuzz $(FUZZ_TARGET)
 
 build: ## build for debugging
 	@packaging/dependencies build

@@ -3,12 +3,18 @@
 
 import PackageDescription
 
-let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .treatAllWarnings(as: .error),
-]
+/// The library that drives a fuzzer, under `make fuzz`.
+let fuzzer = Context.environment["MOBYFS_FUZZER"]
+
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+    // Only what is mobyfs' own tells the fuzzer where it gets to.
+    + (fuzzer == nil ? [] : [.unsafeFlags(["-Xfrontend", "-sanitize=address,fuzzer"])])
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -117,6 +123,13 @@ let package = Package(
         .target(
             name: "MobyFSTesting", dependencies: ["MobyFSVolumes", "MobyFSHost", subprocess, system, logging],
             swiftSettings: strict),
+        .target(
+            name: "MobyFSFuzzing",
+            dependencies: [
+                "DockerPlugin", "DockerPluginDiscovery", "DockerPluginServer", "MobyFSDaemon", "MobyFSDrivers",
+                "MobyFSVolumes", "MobyFSHost", logging, system,
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "DockerPluginTests", dependencies: ["DockerPlugin", "MobyFSHost", "MobyFSTesting", system],
             swiftSettings: strict),
@@ -183,10 +196,21 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TortureTests",
-            dependencies: ["mobyfs", "DockerPlugin", "MobyFSHost", "MobyFSTesting", subprocess, system],
-            exclude: ["CrashPoints"], swiftSettings: strict),
+            dependencies: [
+                "mobyfs", "DockerPlugin", "MobyFSFuzzing", "MobyFSHost", "MobyFSTesting", subprocess, system,
+            ],
+            exclude: ["Corpus", "CrashPoints"], swiftSettings: strict),
         .testTarget(
             name: "EngineTests", dependencies: [subprocess, system], exclude: ["Compose"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
+
+if let fuzzer {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["MobyFSFuzzing", "CLibFuzzer"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([fuzzer]), .linkedLibrary("stdc++")]),
+    ]
+}

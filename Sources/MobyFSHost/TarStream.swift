@@ -4,7 +4,7 @@
 ///
 /// tar itself takes a stream for whole that ends where a member might begin, drops the slash of absolute names without
 /// saying which, and says nothing of compressed ones that helps.
-struct TarStream {
+package struct TarStream {
     /// What comes next.
     private enum Part {
         case header
@@ -34,15 +34,17 @@ struct TarStream {
     private var collected: [UInt8] = []
     private var hasZeroBlock = false
     /// How much has gone by.
-    private(set) var count: UInt64 = 0
+    package private(set) var count: UInt64 = 0
+
+    package init() {}
 
     /// Whether the end mark has gone by.
-    var isWhole: Bool { if case .end = part { true } else { false } }
+    package var isWhole: Bool { if case .end = part { true } else { false } }
 
     /// Takes note of what comes next.
     ///
     /// - Throws: ``TarProgram/Failure`` at what is no tar stream, and at what no volume takes.
-    mutating func read(_ bytes: UnsafeRawBufferPointer) throws(TarProgram.Failure) {
+    package mutating func read(_ bytes: UnsafeRawBufferPointer) throws(TarProgram.Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let taken = try take(rest)
@@ -52,7 +54,7 @@ struct TarStream {
     }
 
     /// Says what is wrong with a stream that ends now, if anything is.
-    func finish() throws(TarProgram.Failure) {
+    package func finish() throws(TarProgram.Failure) {
         if count == 0 { throw .init(.notTar("it is empty")) }
         if count < UInt64(Self.block) { throw .init(.notTar(Self.kind(of: collected))) }
         guard isWhole else { throw .init(.cutOff(after: count)) }
