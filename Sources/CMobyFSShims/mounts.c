@@ -14,13 +14,18 @@
 
 // Numbers of include/uapi/linux/mount.h; the same on all architectures, as are those of the calls (but alpha's).
 #ifndef SYS_move_mount
+#define SYS_open_tree 428
 #define SYS_move_mount 429
 #define SYS_fsopen 430
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #define SYS_fspick 433
 #endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
 enum { OPEN_CLOEXEC = 1, MOUNT_CLOEXEC = 1, SET_FLAG = 0, SET_STRING = 1, CMD_CREATE = 6, FROM_EMPTY_PATH = 4 };
+enum { TREE_CLONE = 1 };
 enum { PICK_CLOEXEC = 1, PICK_NO_FOLLOW = 2, PICK_NO_AUTOMOUNT = 4, CMD_RECONFIGURE = 7 };
 
 static int answer(long result) { return result < 0 ? -errno : (int)result; }
@@ -45,6 +50,23 @@ int mobyfs_fspick(const char *path) {
 
 int mobyfs_fsconfig_reconfigure(int fd) {
     return answer(syscall(SYS_fsconfig, fd, CMD_RECONFIGURE, NULL, NULL, 0));
+}
+
+int mobyfs_open_sealed(const char *path, uint32_t attributes) {
+    // struct mount_attr of include/uapi/linux/mount.h.
+    const uint64_t wanted[4] = {
+        attributes | MOBYFS_MOUNT_NOSUID | MOBYFS_MOUNT_NODEV | MOBYFS_MOUNT_NOEXEC | MOBYFS_MOUNT_NOSYMFOLLOW,
+    };
+    int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return -errno;
+    // Without AT_RECURSIVE, nothing that is mounted below comes along.
+    int fd = answer(syscall(SYS_open_tree, directory, "", TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH));
+    close(directory);
+    if (fd < 0) return fd;
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, wanted, sizeof wanted) == 0) return fd;
+    int reason = -errno;
+    close(fd);
+    return reason;
 }
 
 int mobyfs_knows_filesystem(const char *type) {

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -30,6 +32,59 @@ int mobyfs_open_beneath(int dirfd, const char *name, int flags) {
     };
     long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof how);
     return fd < 0 ? -errno : (int)fd;
+}
+
+int mobyfs_open_real(const char *path, int flags) {
+    struct open_how how = {
+        .flags = (uint64_t)flags | O_CLOEXEC,
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+    long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+// Clears what chattr(1) has set; `before` is what was set. Returns 0, or an error number: EPERM if nothing was.
+static int thaw(int fd, int *before) {
+    const int frozen = FS_IMMUTABLE_FL | FS_APPEND_FL;
+    int flags = 0;  // an int, whatever the ioctl's number says: ioctl_iflags(2)
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0 || !(flags & frozen)) return EPERM;
+    *before = flags;
+    flags &= ~frozen;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 ? 0 : errno;
+}
+
+int mobyfs_thaw_directory(int fd) {
+    int before;
+    return thaw(fd, &before);
+}
+
+int mobyfs_unlink_frozen(int dirfd, const char *name) {
+    int before = 0;
+    mobyfs_thaw_directory(dirfd);
+    if (unlinkat(dirfd, name, 0) == 0) return 0;
+    if (errno != EPERM) return errno;
+    int is_directory;
+    int fd = mobyfs_open_data_beneath(dirfd, name, &is_directory);
+    if (fd < 0) return EPERM;
+    int reason = is_directory ? EISDIR : thaw(fd, &before);
+    if (reason == 0) {
+        reason = unlinkat(dirfd, name, 0) == 0 ? 0 : errno;
+        struct stat status;
+        // It goes on under another name, perhaps outside of the tree, and is to be what it was.
+        if (fstat(fd, &status) == 0 && status.st_nlink > 0 && ioctl(fd, FS_IOC_SETFLAGS, &before) != 0 && !reason)
+            reason = errno;
+    }
+    close(fd);
+    return reason;
+}
+
+void mobyfs_forgo_core_dumps(void) {
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    if (write(fd, "0", 1) != 1) errno = 0;  // a kernel that writes no core dumps
+    close(fd);
 }
 
 // Since Linux 6.9 (include/uapi/linux/fs.h); older headers do not have it.

@@ -75,21 +75,8 @@ package enum Directories {
     private static func list(
         takingOver descriptor: CInt, named name: String, _ body: (String, ino_t) -> Void
     ) throws {
-        guard let stream = fdopendir(descriptor) else {
-            let reason = Errno(rawValue: errno)
-            close(descriptor)
-            throw SystemCallError("read directory '\(name)'", reason)
-        }
-        defer { closedir(stream) }
-        errno = 0
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
-            }
-            if name != ".", name != ".." { body(name, entry.pointee.d_ino) }
-            errno = 0
-        }
-        guard errno == 0 else { throw SystemCallError("read directory '\(name)'", Errno(rawValue: errno)) }
+        let stream = try DirectoryStream(takingOver: descriptor, named: name)
+        while let entry = try stream.next() { body(DirectoryStream.text(entry.name), entry.inode) }
     }
 
     /// The names in a directory but `.` and `..`, each with the number of its file, as the file system says them now.
@@ -130,6 +117,30 @@ package enum Directories {
         }
     }
 
+    /// Gives a directory of this process's user another mode if it has just the one that is too wide.
+    package static func narrow(_ path: FilePath, from wide: mode_t, to narrow: mode_t) throws {
+        var status = stat()
+        try check(stat(path.string, &status), "stat '\(path)'")
+        guard status.st_mode & 0o7777 == wide, status.st_uid == geteuid() else { return }
+        try check(chmod(path.string, narrow), "chmod '\(path)'")
+    }
+
+    /// Opens a directory by a path without symbolic links, such as ``resolve(_:)`` gives.
+    ///
+    /// Whoever owns a folder on the way can put a link there after it was resolved: that is an error.
+    static func openReal(_ path: FilePath) throws -> CInt {
+        let descriptor = mobyfs_open_real(path.string, O_RDONLY | O_DIRECTORY)
+        guard descriptor >= 0 else { throw SystemCallError("open '\(path)'", Errno(rawValue: -descriptor)) }
+        return descriptor
+    }
+
+    /// Works with a directory that is opened by a path without symbolic links; one that has come there is an error.
+    package static func withReal<Result>(_ path: FilePath, _ body: (CInt) throws -> Result) throws -> Result {
+        let descriptor = try openReal(path)
+        defer { close(descriptor) }
+        return try body(descriptor)
+    }
+
     /// Waits until all that was written to a directory's file system is on its disk.
     ///
     /// Blocks.
@@ -157,10 +168,10 @@ package enum Directories {
         rmdir(path.string)
     }
 
-    /// Sets what is asked for of a directory's owner, group and mode, if it is not so already.
+    /// Sets what is asked for of a directory's owner, group and mode, if it is not so already; a link to one is refused.
     package static func set(owner: uid_t?, group: gid_t?, mode: mode_t?, of path: FilePath) throws {
         let descriptor = try check(
-            open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+            open(path.string, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open '\(path)'")
         defer { close(descriptor) }
         try set(owner: owner, group: group, mode: mode, of: descriptor, named: path)
     }

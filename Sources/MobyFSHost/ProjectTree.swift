@@ -8,7 +8,7 @@ package import SystemPackage
 ///
 /// Like ``TreeRemover`` it follows no symbolic link and stays on the mount it started on. It keeps one directory open,
 /// however deep the tree is: it goes up by `..`, and only to where it came from. What is no file and no directory cannot
-/// be opened without harm and takes no space worth counting: it is passed over.
+/// be opened without harm and takes no space worth counting: it is passed over, and so is a file that has names elsewhere.
 package struct ProjectTree {
     /// Whose files may be taken.
     package enum Source: Hashable, Sendable {
@@ -44,7 +44,7 @@ package struct ProjectTree {
     /// A directory on the way down.
     private struct Level {
         /// Those of its directories that are still to be gone to.
-        var directories: [String]
+        var directories: [DirectoryStream.Name]
         let device: dev_t
         let inode: ino_t
     }
@@ -55,13 +55,15 @@ package struct ProjectTree {
     private let limit: Int
     private let deadline: ContinuousClock.Instant
     private var count = 0
+    /// How many names were seen of each file that has several.
+    private var seenNames: [ino_t: nlink_t] = [:]
 
     /// Puts a directory and what is in it into a project.
     ///
     /// Blocks. The directory itself is the last to be: as long as it is not in the project, the work is not done.
     ///
     /// - Parameters:
-    ///   - path: The directory.
+    ///   - path: The directory; one with a symbolic link on the way is refused.
     ///   - id: The project; 0 for none.
     ///   - source: Whose files may be taken.
     ///   - limit: How many there may be.
@@ -73,12 +75,13 @@ package struct ProjectTree {
     ) throws {
         var tree = ProjectTree(top: path, id: id, source: source, limit: limit, deadline: deadline)
         try tree.walk(isSecond: false)
-        let directory = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        let directory = try Directories.openReal(path)
         defer { close(directory) }
         try tree.take(directory, isDirectory: true, name: "")
         // What was made at the top in the meantime did not inherit it yet.
         guard id != 0 else { return }
         tree.count = 0
+        tree.seenNames = [:]
         try tree.walk(isSecond: true)
     }
 
@@ -92,7 +95,7 @@ package struct ProjectTree {
 
     /// Goes through all that is below the top; the second time only through what is not in the project yet.
     private mutating func walk(isSecond: Bool) throws {
-        var current = try check(open(top.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(top)'")
+        var current = try Directories.openReal(top)
         defer { close(current) }
         var levels = [try enter(current, isSecond: isSecond)]
         while !levels.isEmpty {
@@ -115,7 +118,7 @@ package struct ProjectTree {
         }
     }
 
-    private func level(of directory: CInt, directories: [String]) throws -> Level {
+    private func level(of directory: CInt, directories: [DirectoryStream.Name]) throws -> Level {
         var status = stat()
         try check(fstat(directory, &status), "stat a directory in '\(top)'")
         return Level(directories: directories, device: status.st_dev, inode: status.st_ino)
@@ -125,20 +128,29 @@ package struct ProjectTree {
     ///
     /// - Returns: The directory, with those in it that are to be gone to.
     private mutating func enter(_ directory: CInt, isSecond: Bool) throws -> Level {
-        let listing = try check(
-            openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open a directory in '\(top)'")
-        var directories: [String] = []
-        for name in try Directories.entries(takingOver: listing, named: top.string) {
+        let listing = try DirectoryStream(of: directory, named: top.string)
+        var directories: [DirectoryStream.Name] = []
+        while let (name, _) = try listing.next() {
             var mark = CInt()
             let child = mobyfs_open_data_beneath(directory, name, &mark)
             // Gone, on another mount, or neither file nor directory.
             guard child >= 0 else { continue }
             defer { close(child) }
             let isDirectory = mark != 0
-            let isNew = try take(child, isDirectory: isDirectory, name: name)
-            if isDirectory, isNew || !isSecond { directories.append(name) }
+            guard try isDirectory || hasAllNamesHere(child) else { continue }
+            let isNew = try take(child, isDirectory: isDirectory, name: DirectoryStream.text(name))
+            if isDirectory, isNew || !isSecond { directories.append(DirectoryStream.copy(name)) }
         }
         return try level(of: directory, directories: directories)
+    }
+
+    /// Whether all names of a file were seen in the tree: one that has others is somebody else's too.
+    private mutating func hasAllNamesHere(_ file: CInt) throws -> Bool {
+        var status = stat()
+        try check(fstat(file, &status), "stat a file in '\(top)'")
+        guard status.st_nlink > 1 else { return true }
+        seenNames[status.st_ino, default: 0] += 1
+        return seenNames[status.st_ino, default: 0] >= status.st_nlink
     }
 
     /// Puts an open file or directory into the project if it is not there yet.

@@ -22,6 +22,21 @@ import Testing
         }
     }
 
+    /// A file of two folders is no more the one's than the other's.
+    @Test(.needsProjectQuotas, arguments: QuotaFileSystem.allCases)
+    func leavesFilesAloneThatHaveNamesElsewhere(type: QuotaFileSystem) async throws {
+        try await withTree(type) { tree, quota in
+            let outside = tree.removingLastComponent().appending("outside")
+            try outside.write("none of ours")
+            try check(link(outside.string, tree.appending("hard").string), "link")
+            try tree.appending("own").write("x")
+            try check(link(tree.appending("own").string, tree.appending("second").string), "link")
+            try ProjectTree.assign(tree, to: Self.number, from: .any, until: Self.later)
+            // The folder, and the file that has both its names there.
+            #expect(try quota.usage(of: Self.number).usedInodes == 2)
+        }
+    }
+
     @Test(.needsProjectQuotas, arguments: QuotaFileSystem.allCases)
     func takesAllThatIsInATreeAndNothingElse(type: QuotaFileSystem) async throws {
         try await withTree(type) { tree, quota in

@@ -21,6 +21,48 @@ import Testing
         }
     }
 
+    /// A name that is no text is another one once it was made text; there the remover went round for ever.
+    @Test func removesNamesInNoEncoding() async throws {
+        try await withTemporaryDirectory { root in
+            let tree = root.appending("tree")
+            try Directories.create(tree, mode: 0o755)
+            let directory = try check(open(tree.string, O_RDONLY | O_DIRECTORY), "open '\(tree)'")
+            defer { close(directory) }
+            let (file, folder): ([CChar], [CChar]) = ([-1, 0x61, 0], [-2, 0x62, 0])
+            try check(mkdirat(directory, folder, 0o755), "mkdir")
+            let inner = try check(openat(directory, folder, O_RDONLY | O_DIRECTORY), "open")
+            try check(mkdirat(inner, folder, 0o755), "mkdir")
+            for place in [directory, inner] { close(openat(place, file, O_WRONLY | O_CREAT, 0o644)) }
+            close(inner)
+            try TreeRemover.remove(tree)
+            #expect(!tree.exists)
+        }
+    }
+
+    /// Immutable files and folders are no reason to keep what was removed; a name outside keeps the file immutable.
+    @Test(.enabled(if: Machine.isRoot, "chattr needs root"))
+    func removesWhatChattrHasFrozen() async throws {
+        try await withTemporaryDirectory { root in
+            let (tree, outside) = (root.appending("tree"), root.appending("outside"))
+            try Directories.create(tree, mode: 0o755)
+            let shell = HelperProgram("sh", package: "dash")
+            try await shell.run(
+                [
+                    "-euc",
+                    """
+                    cd '\(tree)'; mkdir -p a/b/c empty append; echo x >a/b/file; echo x >append/file; echo x >'\(outside)'
+                    ln '\(outside)' shared; chattr +i shared a/b a/b/file empty; chattr +a append append/file .
+                    """,
+                ], until: .now + .seconds(20))
+            try TreeRemover.remove(tree)
+            #expect(!tree.exists)
+            let flags = try await HelperProgram("lsattr", package: "e2fsprogs").run(
+                [outside.string], until: .now + .seconds(20))
+            #expect(flags.prefix { $0 != " " }.contains("i"))
+            try await shell.run(["-euc", "chattr -i '\(outside)'"], until: .now + .seconds(20))
+        }
+    }
+
     @Test func followsNoSymbolicLink() async throws {
         try await withTemporaryDirectory { root in
             let (tree, outside) = (root.appending("tree"), root.appending("outside"))

@@ -26,6 +26,23 @@ int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts);
 /// leaving its mount. Returns a descriptor, or a negative error number.
 int mobyfs_open_beneath(int dirfd, const char *name, int flags);
 
+/// openat2(2) with RESOLVE_NO_SYMLINKS: opens a path that has none, not even before its end. Returns a descriptor, or a
+/// negative error number.
+int mobyfs_open_real(const char *path, int flags);
+
+/// Takes from an open directory that it is immutable or can only be added to. Returns 0, or an error number: EPERM if it
+/// is neither.
+int mobyfs_thaw_directory(int fd);
+
+/// unlinkat(2) of a file that is immutable, or can only be added to, or is in such a directory; EISDIR for a directory. A
+/// file that has other names is as before. Returns 0, or an error number.
+int mobyfs_unlink_frozen(int dirfd, const char *name);
+
+/// Sees to it that no core dump of this process, and of those that it starts, has any of their memory in it: neither one
+/// that the kernel writes to a file (RLIMIT_CORE) nor one that it hands to a program, whatever the limit is
+/// (/proc/PID/coredump_filter).
+void mobyfs_forgo_core_dumps(void);
+
 /// FS_IOC_GETFSUUID: writes the UUID of the file system that `fd` is on, at most 16 bytes.
 /// Returns its length, or a negative error number.
 int mobyfs_filesystem_uuid(int fd, uint8_t uuid[16]);

@@ -28,6 +28,10 @@ int mobyfs_fspick(const char *path);
 /// fsconfig(2) with FSCONFIG_CMD_RECONFIGURE: changes the file system's own options, and not this mount's.
 int mobyfs_fsconfig_reconfigure(int fd);
 
+/// open_tree(2) and mount_setattr(2): a second mount of a directory, without what is mounted below, at no path, in which
+/// no symbolic link is followed and no device, program or set-user-ID bit counts. `attributes` are more MOUNT_ATTR_*.
+int mobyfs_open_sealed(const char *path, uint32_t attributes);
+
 /// Whether fsopen(2) takes this type; it may load the kernel module for it. Returns 0, or an error number.
 int mobyfs_knows_filesystem(const char *type);
 
