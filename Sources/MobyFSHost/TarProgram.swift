@@ -22,13 +22,15 @@ package struct TarProgram: Sendable {
     ///   - mayChange: Whether it is no failure that files change meanwhile.
     /// - Throws: ``Failure``, ``HelperError`` if there is no tar, `CancellationError`.
     package func create(from directory: FilePath, to output: FileDescriptor, mayChange: Bool) async throws {
-        let arguments = ["--create", "--file=-", "--sparse", "--one-file-system", "--directory=\(directory)", "."]
         let null = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
         defer { close(null.rawValue) }
-        try await Self.run(
-            try Self.located(Self.tar), Self.attributes + arguments, input: null, output: output,
-            // What tar ends with when all is written, but some of it changed at the same time.
-            accepted: mayChange ? [0, 1] : [0])
+        try await SealedDirectory.with(directory, for: .reading) { sealed in
+            let arguments = ["--create", "--file=-", "--sparse", "--one-file-system", "--directory=\(sealed)", "."]
+            try await Self.run(
+                try Self.located(Self.tar), Self.attributes + arguments, input: null, output: output,
+                // What tar ends with when all is written, but some of it changed at the same time.
+                accepted: mayChange ? [0, 1] : [0])
+        }
     }
 
     /// Fills a directory from a descriptor.
@@ -49,7 +51,7 @@ package struct TarProgram: Sendable {
         let tar = try Self.located(Self.tar)
         let wrapper = try Self.located(Self.wrapper)
         let without = ["--bounding-set=-mknod", "--inh-caps=-mknod", "--", tar.string]
-        let arguments = ["--extract", "--file=-", "--same-owner", "--preserve-permissions", "--directory=\(directory)"]
+        let arguments = ["--extract", "--file=-", "--same-owner", "--preserve-permissions"]
         let null = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
         defer { close(null.rawValue) }
         let relay = try TarRelay(from: input, counting: transfer)
@@ -58,8 +60,11 @@ package struct TarProgram: Sendable {
             do {
                 // Only the program may have it: the relay has to notice when that ends.
                 defer { close(relay.reading.rawValue) }
-                try await Self.run(
-                    wrapper, without + Self.attributes + arguments, input: relay.reading, output: null, accepted: [0])
+                try await SealedDirectory.with(directory, for: .writing) { sealed in
+                    try await Self.run(
+                        wrapper, without + Self.attributes + arguments + ["--directory=\(sealed)"],
+                        input: relay.reading, output: null, accepted: [0])
+                }
             } catch {
                 // What is wrong with the stream tells more than what tar makes of the part that it got.
                 relay.stop()

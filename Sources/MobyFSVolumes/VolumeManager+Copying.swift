@@ -6,8 +6,6 @@ import SystemPackage
 
 /// `from=VOLUME` or `from=VOLUME@SNAPSHOT`: a new volume begins with a copy of another's data.
 extension VolumeManager {
-    private static let copy = HelperProgram("cp", package: "coreutils")
-
     /// What another volume is to begin as.
     struct CopySource: Sendable {
         /// The volume as it is, or as it was when the snapshot was made.
@@ -193,11 +191,7 @@ extension VolumeManager {
                 "option from='\(source.name)': there is data in '\(other)' already; leave from out to use that")
         }
         do {
-            // "/." copies what is in the directory, and its owner and mode.
-            try await copy.run(
-                ["--archive", "--reflink=auto", "--one-file-system", "--", path.string + "/.", other.string],
-                until: deadline)
-            try await BlockingWork.run { try Directories.syncFileSystem(of: other) }
+            try await TreeCopy.make(of: path, at: other, until: deadline)
         } catch {
             let lines = (error as? HelperError)?.lines ?? []
             let isFull = lines.contains { $0.contains("No space left") || $0.contains("quota") }

@@ -89,7 +89,9 @@ extension VolumeManager {
     static func walk(
         _ path: String, counting option: String, until deadline: ContinuousClock.Instant
     ) async throws -> UInt64 {
-        let output = try await walker.run(["--summarize", "--one-file-system", option, "--", path], until: deadline)
+        let output = try await SealedDirectory.with(FilePath(path), for: .reading) { sealed in
+            try await walker.run(["--summarize", "--one-file-system", option, "--", "\(sealed)/."], until: deadline)
+        }
         guard let count = UInt64(output.prefix { $0.isNumber }) else {
             throw VolumeError(.io, "du says nothing of '\(path)'")
         }

@@ -5,8 +5,6 @@ package import MobyFSVolumes
 package import SystemPackage
 
 extension DirectoryDriver: SnapshotDriver {
-    private static let copier = HelperProgram("cp", package: "coreutils")
-
     package var contentName: String { "data" }
 
     /// A copy of each file; where the file system can, they share blocks.
@@ -20,13 +18,7 @@ extension DirectoryDriver: SnapshotDriver {
                 "volume '\(volume.name)' is in use, and its files would be copied one by one, each as of another moment: "
                     + "stop the containers that use it first")
         }
-        try await Self.copier.run(
-            [
-                "--archive", "--reflink=auto", "--one-file-system", "--no-target-directory", "--", source.string,
-                copy.string,
-            ],
-            until: context.deadline)
-        try await BlockingWork.run { try Directories.syncFileSystem(of: copy) }
+        try await TreeCopy.make(of: source, at: copy, until: context.deadline)
     }
 
     /// The project that limits it is the volume's alone.
