@@ -85,6 +85,18 @@ import Testing
         }
     }
 
+    /// `uid=` and `mode=` would change who owns the system.
+    @Test func refusesAMountpointThatLeadsIntoTheSystem() async throws {
+        try await withVolumes { fixture in
+            let path = fixture.root.appending("link")
+            symlink("/etc/cron.d", path.string)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("db", options: ["mountpoint": path.string])
+            }
+            #expect(error?.message.contains("leads to '/etc/cron.d' in '/etc'") == true, "\(error?.message ?? "")")
+        }
+    }
+
     /// A link that was there from the start is the operator's.
     @Test func takesAMountpointThatALinkLeadsTo() async throws {
         try await withVolumes { fixture in

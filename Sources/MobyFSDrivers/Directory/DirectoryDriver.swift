@@ -91,13 +91,23 @@ package struct DirectoryDriver: VolumeDriver {
     }
 
     /// Checks what only the disk can tell, and so blocks.
-    private func checkOnDisk(_ path: FilePath) throws {
-        if let own = overlap(of: Directories.resolve(path), with: reserved.map(Directories.resolve)) {
-            throw Self.overlapping(path, own)
+    ///
+    /// - Returns: Where the path leads.
+    @discardableResult
+    private func checkOnDisk(_ path: FilePath) throws -> FilePath {
+        let real = Directories.resolve(path)
+        if let own = overlap(of: real, with: reserved.map(Directories.resolve)) { throw Self.overlapping(path, own) }
+        // "/usr/lib" for "/lib", say; what is named itself was refused before.
+        if let system = Self.system.first(where: { real.starts(with: Directories.resolve($0)) }) {
+            throw VolumeError(
+                .invalidArgument,
+                "option mountpoint='\(path)' leads to '\(real)' in '\(system)', which is the system's: choose another path"
+            )
         }
         if Directories.isDirectory(path) == false {
             throw VolumeError(.invalidArgument, "option mountpoint='\(path)' is not a directory")
         }
+        return real
     }
 
     package func mountpoint(of volume: Volume, in context: DriverContext) -> FilePath {
@@ -124,7 +134,7 @@ package struct DirectoryDriver: VolumeDriver {
             do {
                 // In the pool the manager syncs it together with the record.
                 created = try Directories.create(path, mode: 0o755, isDurable: !isInside)
-                try RootAttributes.apply(volume.options, to: path)
+                try applyAttributes(of: volume, to: path)
                 let place = isInside ? [:] : try Self.place(of: path)
                 return try place.merging(DirectoryQuota(volume, at: path, in: context).begin()) { place, _ in place }
             } catch {
@@ -166,7 +176,7 @@ package struct DirectoryDriver: VolumeDriver {
             if !isInside { try checkOnDisk(path) }
             try Self.requirePresence(of: path, for: volume)
             do {
-                try RootAttributes.apply(volume.options, to: path)
+                try applyAttributes(of: volume, to: path)
                 try DirectoryQuota(volume, at: path, in: context).verify()
             } catch let error as VolumeError {
                 throw error
@@ -174,6 +184,18 @@ package struct DirectoryDriver: VolumeDriver {
                 throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
             }
         }
+    }
+
+    /// Outside the pool others may own the folders on the way, and lead elsewhere at any moment: the way is checked, and then
+    /// gone without following a link.
+    private func applyAttributes(of volume: Volume, to path: FilePath) throws {
+        guard !keepsDataInside(volume) else { return try RootAttributes.apply(volume.options, to: path) }
+        guard RootAttributes.areGiven(by: volume.options) else { return }
+        let real = try checkOnDisk(path)
+        if let expected = volume.state[Self.realPathKey], expected != real.string {
+            throw SystemCallError("follow '\(path)', which has just changed", .tooManySymbolicLinkLevels)
+        }
+        try Directories.withReal(real) { try RootAttributes.apply(volume.options, to: $0, named: real) }
     }
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}

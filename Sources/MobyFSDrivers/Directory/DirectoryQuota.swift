@@ -31,7 +31,8 @@ struct DirectoryQuota {
 
     init(_ volume: Volume, at path: FilePath, in context: DriverContext) {
         self.volume = volume
-        self.path = path
+        // Whoever owns a folder on the way may put a link there later: that is refused then, and not followed.
+        self.path = Directories.resolve(path)
         self.context = context
     }
 
