@@ -139,7 +139,9 @@ package struct Daemon: Sendable {
         _ directory: FilePath, flag: String, _ takeover: Takeover, _ logger: Logger
     ) async throws -> DirectoryLock? {
         do {
-            try Directories.create(directory, mode: 0o711)
+            try Directories.create(directory, mode: 0o710)
+            // Earlier versions let everybody through, see VolumeStore.
+            try Directories.narrow(directory, from: 0o711, to: 0o710)
             return try await takeover.lock(directory)
         } catch let held as DirectoryLock.Held {
             let holder = held.processID.map { "process \($0)" } ?? "a process"

@@ -45,7 +45,7 @@ package struct HolderStore: Sendable {
     package func load() -> [VolumeName: VolumeHolders] {
         var all: [VolumeName: VolumeHolders] = [:]
         do {
-            try Directories.create(directory.removingLastComponent(), mode: 0o711)
+            try Directories.create(directory.removingLastComponent(), mode: 0o710)
             try Directories.create(directory, mode: 0o700)
             for entry in try Directories.entries(of: directory) {
                 // What begins with a dot, a crash left in the middle of a write.

@@ -61,10 +61,11 @@ package struct VolumeStore: Sendable {
 
     /// Makes the pool's directories where they are missing.
     ///
-    /// As in the engine's own folder, containers in a user namespace need to pass through to their data, so the
-    /// way there can be passed (0711) but not read.
+    /// As in the engine's own folder, no user of the host passes through: containers leave programs with set-user-ID bits
+    /// and device nodes in their volumes. Engines with user namespaces open what they mount before they enter these
+    /// (runc 1.1); for older ones the group of the folder can be made that of their containers' root, as it can pass.
     package func prepare() throws {
-        try Directories.create(root, mode: 0o711)
+        try Directories.create(root, mode: 0o710)
         try Directories.create(volumes, mode: 0o711)
         try trash.prepare()
         try Directories.create(quarantine, mode: 0o700)
