@@ -3,6 +3,7 @@
 import ArgumentParser
 import FoundationEssentials
 import MobyFSDaemon
+import MobyFSHost
 import SystemPackage
 
 struct StartCommand: AsyncParsableCommand {
@@ -73,6 +74,7 @@ struct StartCommand: AsyncParsableCommand {
     var check = false
 
     func run() async throws {
+        CoreDumps.forgo()
         var flags: [Setting: String] = [:]
         flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
         flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)
