@@ -68,7 +68,7 @@ package struct TreeRemover {
         guard let isDirectory = unlinkUnlessDirectory(name, in: top) else { return false }
         guard isDirectory else { return true }
         let directory = mobyfs_open_beneath(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        guard directory >= 0 else { return fail("open", name, -directory) }
+        guard directory >= 0 else { return Self.hasChanged(-directory) || fail("open", name, -directory) }
         defer { close(directory) }
         do {
             let listing = try DirectoryStream(of: directory, named: path.string)
@@ -84,8 +84,11 @@ package struct TreeRemover {
         if reason == EPERM, mobyfs_thaw_directory(directory) == 0, unlinkat(top, name, AT_REMOVEDIR) == 0 {
             return true
         }
-        return fail("rmdir", name, reason)
+        return Self.hasChanged(reason) || fail("rmdir", name, reason)
     }
+
+    /// Whether somebody has put something else in the place of a directory, or taken it away: the next pass sees to that.
+    private static func hasChanged(_ reason: CInt) -> Bool { [ELOOP, ENOTDIR, ENOENT].contains(reason) }
 
     /// Deeper than this a full disk is not emptied.
     private static let levels = 64
