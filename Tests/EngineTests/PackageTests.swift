@@ -92,6 +92,26 @@ extension EngineTests {
             }
         }
 
+        /// There is nothing of it but what is mounted.
+        @Test func aVolumeInMemoryThatIsInUseIsTheSameWhenThePackageIsBack() async throws {
+            try await host.withPackageReinstalled {
+                try await host.createVolume("memory", on: .tmpfs)
+                try await host.start("user", volumes: "memory:/data")
+                try await host.exec("user", "echo precious >/data/f")
+                let output = try await host.uninstall("remove")
+                #expect(output.contains("stay mounted") && output.contains("/run/mobyfs/mounts/memory"))
+                #expect(try await host.exec("user", "cat /data/f") == "precious")
+
+                try await host.install()
+                try await host.expectHeld("memory")
+                #expect(try await host.inContainer("cat /data/f", volumes: "memory:/data") == "precious")
+                try await host.docker("rm", "-f", "user")
+                try await host.waitUntilFree("memory")
+                try await host.docker("volume", "rm", "memory")
+                #expect(try await host.mounts().isEmpty)
+            }
+        }
+
         private func makeVolumeWithData() async throws {
             try await host.createVolume("kept", labels: ["tier=gold"])
             try await host.inContainer("echo precious >/data/f", volumes: "kept:/data")

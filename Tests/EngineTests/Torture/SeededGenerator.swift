@@ -1,0 +1,1 @@
+../../TortureTests/SeededGenerator.swift

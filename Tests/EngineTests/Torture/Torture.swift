@@ -1,0 +1,1 @@
+../../TortureTests/Torture.swift
