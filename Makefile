@@ -37,7 +37,8 @@ test: lint ## install what is missing and run all tests, those with a real Docke
 torture: ## break the daemon in every known way, for hours; `make test` has a short form
 	@packaging/dependencies test
 	@swift build $(SWIFT_FLAGS) --build-tests
-	@TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests'
+	@$(MAKE) --no-print-directory deb
+	@TORTURE=full Tests/run swift test $(SWIFT_FLAGS) --skip-build --no-parallel --filter '^TortureTests|/TortureHostTests'
 
 fuzz: ## look for bytes that break the daemon: FUZZ_SECONDS (1800) for each FUZZ_TARGET (all)
 	@packaging/dependencies test

@@ -57,7 +57,9 @@ extension EngineTests {
                 try await host.bash("\(killMobyFS) || true")
                 try await host.killEngine()
             case 2:
-                async let install = host.install(number.isMultiple(of: 2) ? upgrade : "/root/mobyfs.deb")
+                // To the higher version and back again, in turn.
+                async let install =
+                    number.isMultiple(of: 2) ? try await host.install(upgrade) : try await host.install()
                 try await host.killEngine()
                 _ = try await install
             case 3:
