@@ -34,7 +34,7 @@ extension EngineHost {
             rm -rf /root/upgrade
             dpkg-deb -R \(Self.package) /root/upgrade
             sed -i 's/^Version:.*/Version: \(version)/' /root/upgrade/DEBIAN/control
-            dpkg-deb --root-owner-group -b /root/upgrade /root/upgrade.deb
+            dpkg-deb --root-owner-group -Zgzip -z1 -b /root/upgrade /root/upgrade.deb
             """)
         return ("/root/upgrade.deb", version)
     }
