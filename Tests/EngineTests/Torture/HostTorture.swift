@@ -160,6 +160,8 @@ struct HostTorture {
             for id in $(ctr -n moby tasks ls -q); do
               if ! grep -qxF "$id" <<<"$known"; then echo "$id"; ctr -n moby tasks kill -s KILL "$id"; fi
             done
+            # Killed earlier still, it leaves the program that was to become the container's.
+            pkill -KILL -x 'runc:.2:INIT.' || true
             """
         ).lines.count
         var found: [String: VolumeLedger.Found] = [:]
