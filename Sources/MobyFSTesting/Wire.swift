@@ -84,20 +84,35 @@ package final class Wire: Sendable {
 
     private func receiveOne() throws -> String {
         var received: [UInt8] = []
-        while true {
-            let text = String(decoding: received, as: UTF8.self)
-            if let split = text.firstRange(of: "\r\n\r\n") {
-                let head = text[..<split.lowerBound].lowercased()
-                let length =
-                    head.split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
-                    .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
-                if text[split.upperBound...].utf8.count >= length { return text }
+        // Looked at before it is taken, so that the next response stays where it is.
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        var isHeadWhole = false
+        while !isHeadWhole {
+            let count = try check(recv(descriptor, &chunk, chunk.count, CInt(MSG_PEEK)), "receive")
+            guard count > 0 else { return String(decoding: received, as: UTF8.self) }
+            var end = 0
+            while end < count, !isHeadWhole {
+                received.append(chunk[end])
+                end += 1
+                isHeadWhole = received.last == UInt8(ascii: "\n") && received.suffix(4).elementsEqual("\r\n\r\n".utf8)
             }
-            // One byte at a time, so that the next response stays where it is.
-            var byte: UInt8 = 0
-            guard try check(recv(descriptor, &byte, 1, 0), "receive") == 1 else { return text }
-            received.append(byte)
+            _ = try check(recv(descriptor, &chunk, end, 0), "receive")
         }
+        let head = String(decoding: received, as: UTF8.self).lowercased()
+        let length =
+            head.split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+            .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) } ?? 0
+        let end = received.count + length
+        while received.count < end, try receive(atMost: end - received.count, into: &received) {}
+        return String(decoding: received, as: UTF8.self)
+    }
+
+    /// - Returns: Whether there was anything; else the server has hung up.
+    private func receive(atMost limit: Int, into received: inout [UInt8]) throws -> Bool {
+        var chunk = [UInt8](repeating: 0, count: min(limit, 65536))
+        let count = try check(recv(descriptor, &chunk, chunk.count, 0), "receive")
+        received += chunk[..<count]
+        return count > 0
     }
 
     /// Waits until the first byte of an answer is there, and leaves it there.

@@ -73,12 +73,12 @@ extension TortureClient {
         return call(
             "CreateSnapshot", ["Name": .string(name), "Snapshot": .string(label)], on: .control, refusals: refusals
         ) {
-            $0.volumes[name]?.snapshots[label] = .some(volume.content)
+            $0.volumes[name]?.snapshots[label] = VolumeModel.Snapshot(size: volume.size, content: volume.content)
         }
     }
 
     private func restore(_ name: String, _ volume: VolumeModel.Volume) -> TortureCall {
-        guard let (label, content) = volume.snapshots.min(by: { $0.key < $1.key }) else {
+        guard let (label, snapshot) = volume.snapshots.min(by: { $0.key < $1.key }) else {
             return snapshot(name, volume)
         }
         let isHeld = !volume.holders.isEmpty
@@ -86,7 +86,9 @@ extension TortureClient {
             "RestoreSnapshot", ["Name": .string(name), "Snapshot": .string(label)], on: .control,
             refusals: isHeld ? ["is in use"] : []
         ) {
-            if !isHeld { $0.volumes[name]?.content = content }
+            guard !isHeld else { return }
+            $0.volumes[name]?.size = snapshot?.size
+            $0.volumes[name]?.content = snapshot?.content
         }
     }
 

@@ -10,6 +10,7 @@ extension TortureClient {
     /// - Parameters:
     ///   - daemon: The daemon that was started anew.
     ///   - isThorough: Whether volumes are mounted to look into them.
+    /// - Throws: What the daemon's sockets do.
     func verify(_ daemon: RunningDaemon, isThorough: Bool) async throws {
         var found = VolumeModel()
         let control = try Wire(daemon.runtime.appending("control.sock"))
@@ -32,7 +33,7 @@ extension TortureClient {
         alternative = nil
     }
 
-    private func observe(
+    func observe(
         _ name: String, _ daemon: RunningDaemon, _ control: Wire, _ isThorough: Bool
     ) async throws -> VolumeModel.Volume? {
         func ask(_ method: String) async throws -> JSONValue {
@@ -84,7 +85,7 @@ extension TortureClient {
 
 extension VolumeModel {
     /// Whether this, which was found, is what a model says; of snapshots only their names are seen.
-    fileprivate func isBorneOut(by model: VolumeModel) -> Bool {
+    func isBorneOut(by model: VolumeModel) -> Bool {
         guard Set(volumes.keys) == Set(model.volumes.keys) else { return false }
         return volumes.allSatisfy { name, found in
             guard var expected = model.volumes[name] else { return false }

@@ -26,9 +26,15 @@ actor TortureClient {
     var generator: SeededGenerator
     var model = VolumeModel()
     /// What else may be so.
-    var alternative: VolumeModel?
+    var alternative: VolumeModel? {
+        didSet { if let alternative { trail?.append(alternative) } }
+    }
+    /// What was so, or may have been, at any time of a cut: see ``beginCut()``.
+    var trail: [VolumeModel]?
     var counter = 0
     private(set) var acknowledged = 0
+    /// Whether files that are written are to be on the disk.
+    var isDurable = false
     var findings: [Finding] = []
 
     init(number: Int, seed: UInt64, drivers: [String]) {
@@ -64,7 +70,7 @@ actor TortureClient {
                 acknowledged += 1
                 model = call.after
                 if call.method == "VolumeDriver.Mount", let path = value["Mountpoint"]?.string {
-                    try write(in: FilePath(path), name: call.body["Name"]?.string ?? "")
+                    try await write(in: FilePath(path), name: call.body["Name"]?.string ?? "")
                 }
             }
         } catch let error as SystemCallError where error.errno == .resourceTemporarilyUnavailable {
@@ -74,10 +80,16 @@ actor TortureClient {
         }
     }
 
-    private func write(in folder: FilePath, name: String) throws {
+    private func write(in folder: FilePath, name: String) async throws {
         counter += 1
         let text = "\(name) \(counter)"
-        try folder.appending("file").write(text)
-        model.volumes[name]?.content = text
+        var after = model
+        after.volumes[name]?.content = text
+        alternative = after
+        try await BlockingWork.run { [isDurable] in
+            try DurableFile.write(text.utf8, to: folder.appending("file"), isDurable: isDurable)
+        }
+        model = after
+        alternative = nil
     }
 }

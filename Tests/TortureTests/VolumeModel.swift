@@ -12,8 +12,14 @@ struct VolumeModel: Hashable, Sendable {
         var content: String?
         /// Mounts that were not taken back, by their IDs.
         var holders: [String: Int] = [:]
-        /// The text that each snapshot has.
-        var snapshots: [String: String?] = [:]
+        /// What each snapshot has; nil where that is not seen.
+        var snapshots: [String: Snapshot?] = [:]
+    }
+
+    struct Snapshot: Hashable, Sendable {
+        var size: String?
+        /// The text of its file.
+        var content: String?
     }
 
     var volumes: [String: Volume] = [:]
