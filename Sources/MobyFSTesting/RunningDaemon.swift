@@ -26,10 +26,10 @@ package struct RunningDaemon: Sendable {
         CommandLine.arguments.lazy.compactMap { FilePath($0) }.first { $0.string.hasSuffix(".xctest") }
         ?? ".build/debug/mobyfsPackageTests.xctest"
 
-    /// The binary that the package build has put beside the tests, or the one that MOBYFS_BINARY names: one that was built
+    /// The binary that the package build has put beside the tests, or the one that TORTURE_BINARY names: one that was built
     /// for use takes a tenth of the time.
     package static let binary: FilePath =
-        ProcessInfo.processInfo.environment["MOBYFS_BINARY"].map { FilePath($0) }
+        ProcessInfo.processInfo.environment["TORTURE_BINARY"].map { FilePath($0) }
         ?? testBundle.removingLastComponent().appending("mobyfs")
 
     package static func arguments(in root: FilePath) -> [String] {
