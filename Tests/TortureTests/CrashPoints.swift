@@ -25,6 +25,7 @@ struct CrashPoints {
     ///   - root: Where to keep it, and the steps that were tried.
     ///   - share: Try only one step in so many.
     ///   - seed: Which ones.
+    /// - Throws: What the compiler says, and errors of the system.
     init(in root: FilePath, share: Int, seed: UInt64) async throws {
         let source = FilePath(#filePath).removingLastComponent().appending("CrashPoints/crash_points.c")
         let library = root.appending("crash_points.so")
