@@ -43,11 +43,13 @@ package struct Daemon: Sendable {
 
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
+        let access = FolderAccess(data: configuration.dataDirectory)
         let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
         let locks = [
             // Hosts that share it lock what they have in it.
-            sharing == nil ? try await lock(configuration.dataDirectory, flag: "--data-dir", takeover, logger) : nil,
-            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", takeover, logger),
+            sharing == nil
+                ? try await lock(configuration.dataDirectory, flag: "--data-dir", access, takeover, logger) : nil,
+            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", access, takeover, logger),
         ]
         let volumes = volumes(configuration, sharing, logger)
         await volumes.load()
@@ -136,12 +138,11 @@ package struct Daemon: Sendable {
     ///
     /// A folder that is not there cannot be worked in, and needs no lock.
     private func lock(
-        _ directory: FilePath, flag: String, _ takeover: Takeover, _ logger: Logger
+        _ directory: FilePath, flag: String, _ access: FolderAccess, _ takeover: Takeover, _ logger: Logger
     ) async throws -> DirectoryLock? {
         do {
             try Directories.create(directory, mode: 0o710)
-            // Earlier versions let everybody through, see VolumeStore.
-            try Directories.narrow(directory, from: 0o711, to: 0o710)
+            try access.narrow(directory)
             return try await takeover.lock(directory)
         } catch let held as DirectoryLock.Held {
             let holder = held.processID.map { "process \($0)" } ?? "a process"

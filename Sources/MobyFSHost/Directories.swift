@@ -118,11 +118,28 @@ package enum Directories {
     }
 
     /// Gives a directory of this process's user another mode if it has just the one that is too wide.
-    package static func narrow(_ path: FilePath, from wide: mode_t, to narrow: mode_t) throws {
+    ///
+    /// - Parameters:
+    ///   - path: The directory.
+    ///   - wide: The mode that is too wide.
+    ///   - narrow: The mode it gets.
+    ///   - group: The group it gets where it still has root's; nil to leave it.
+    /// - Throws: `SystemCallError`.
+    package static func narrow(_ path: FilePath, from wide: mode_t, to narrow: mode_t, group: gid_t? = nil) throws {
         var status = stat()
         try check(stat(path.string, &status), "stat '\(path)'")
-        guard status.st_mode & 0o7777 == wide, status.st_uid == geteuid() else { return }
-        try check(chmod(path.string, narrow), "chmod '\(path)'")
+        guard status.st_uid == geteuid() else { return }
+        if let group, status.st_gid == 0, group != 0 {
+            try check(chown(path.string, .max, group), "chown '\(path)'")
+        }
+        if status.st_mode & 0o7777 == wide { try check(chmod(path.string, narrow), "chmod '\(path)'") }
+    }
+
+    /// The group of a directory.
+    package static func group(of path: FilePath) throws -> gid_t {
+        var status = stat()
+        try check(stat(path.string, &status), "stat '\(path)'")
+        return status.st_gid
     }
 
     /// Opens a directory by a path without symbolic links, such as ``resolve(_:)`` gives.

@@ -62,8 +62,7 @@ package struct VolumeStore: Sendable {
     /// Makes the pool's directories where they are missing.
     ///
     /// As in the engine's own folder, no user of the host passes through: containers leave programs with set-user-ID bits
-    /// and device nodes in their volumes. Engines with user namespaces open what they mount before they enter these
-    /// (runc 1.1); for older ones the group of the folder can be made that of their containers' root, as it can pass.
+    /// and device nodes in their volumes.
     package func prepare() throws {
         try Directories.create(root, mode: 0o710)
         try Directories.create(volumes, mode: 0o711)

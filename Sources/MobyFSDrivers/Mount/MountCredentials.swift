@@ -21,8 +21,9 @@ struct MountCredentials: Hashable, Sendable {
     /// password itself.
     init(parsing text: String) {
         for line in text.split(whereSeparator: \.isNewline) {
-            guard let equals = line.firstIndex(of: "=") else { continue }
-            let value = String(line[line.index(after: equals)...])
+            // As mount.cifs does, by bytes: what a password begins with may combine with the character before it.
+            guard let equals = line.utf8.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let value = String(line[line.utf8.index(after: equals)...])
             switch line[..<equals].filter({ !$0.isWhitespace }).lowercased() {
             case "username", "user": username = value
             case "password", "pass": password = Secret(value)
