@@ -130,6 +130,7 @@ let package = Package(
                 "MobyFSVolumes", "MobyFSHost", logging, system,
             ],
             swiftSettings: strict),
+        .target(name: "TortureSupport", path: "Tests/TortureSupport", swiftSettings: strict),
         .testTarget(
             name: "DockerPluginTests", dependencies: ["DockerPlugin", "MobyFSHost", "MobyFSTesting", system],
             swiftSettings: strict),
@@ -197,11 +198,13 @@ let package = Package(
         .testTarget(
             name: "TortureTests",
             dependencies: [
-                "mobyfs", "DockerPlugin", "MobyFSFuzzing", "MobyFSHost", "MobyFSTesting", subprocess, system,
+                "mobyfs", "DockerPlugin", "MobyFSFuzzing", "MobyFSHost", "MobyFSTesting", "TortureSupport", subprocess,
+                system,
             ],
             exclude: ["Corpus", "CrashPoints"], swiftSettings: strict),
         .testTarget(
-            name: "EngineTests", dependencies: [subprocess, system], exclude: ["Compose"], swiftSettings: strict),
+            name: "EngineTests", dependencies: ["TortureSupport", subprocess, system], exclude: ["Compose"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

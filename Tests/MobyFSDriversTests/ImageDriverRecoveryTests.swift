@@ -196,6 +196,21 @@ struct ImageDriverRecoveryTests {
         }
     }
 
+    @Test func finishesGrowingBeforeItIsCopied() async throws {
+        try await withImageVolumes { first in
+            let path = try await first.mounted("db", fs: "ext4", with: ["size": "300MiB"])
+            try TestData.write(3, to: path)
+            let fixture = try await crashed(first, record: "600MiB", image: 600 << 20, isMarked: true)
+            _ = try await fixture.volumes.snapshot("db", as: "one")
+            #expect(!fixture.pool.appending("volumes/db/resizing").exists)
+            try await fixture.volumes.restore("db", from: "one")
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            #expect(try capacity(path) > 400 << 20)
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
+        }
+    }
+
     /// The record is the old one again, and the file system has not grown.
     @Test(arguments: ["ext4", "xfs", "btrfs"], [true, false])
     func cutsOffWhatAnImageHasBeyondItsRecord(fs: String, isMarked: Bool) async throws {

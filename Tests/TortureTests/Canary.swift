@@ -3,6 +3,7 @@
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// A folder beside the volumes: whoever follows a link or a mount out of one is found out by what becomes of it.
 struct Canary: Sendable {

@@ -5,6 +5,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// A container that swaps folders for links to outside while the daemon is at work on its volume.
 @Suite(.timeLimit(.minutes(60)), .enabled(if: Machine.isRoot, "needs root, for owners"))

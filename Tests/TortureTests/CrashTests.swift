@@ -5,6 +5,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// The daemon is killed again and again while many clients work with it, and must have forgotten nothing.
 @Suite(.serialized, .timeLimit(.minutes(180))) struct CrashTests {

@@ -5,6 +5,7 @@ import Glibc
 import MobyFSHost
 import MobyFSTesting
 import SystemPackage
+import TortureSupport
 
 /// Something that happens to one volume while no daemon runs, and what has to become of it.
 struct Damage: Sendable {

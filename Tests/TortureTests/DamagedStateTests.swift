@@ -8,6 +8,7 @@ import MobyFSTesting
 import Subprocess
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// What is on the disk is not what the daemon has written: all other volumes are served, the damaged ones told of and
 /// repaired, and no data is lost.

@@ -4,6 +4,7 @@ import MobyFSFuzzing
 import MobyFSHost
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// What `make fuzz` has found worth keeping: files named by their content, in a folder for each target.
 @Suite struct FuzzCorpusTests {

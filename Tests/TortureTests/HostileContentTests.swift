@@ -6,6 +6,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// Containers do what they want with what is in their volumes: nothing outside is ever read, changed or deleted for that.
 @Suite(.timeLimit(.minutes(60)), .enabled(if: Machine.isRoot, "needs root, for owners, devices and mounts"))

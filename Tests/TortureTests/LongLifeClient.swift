@@ -4,6 +4,7 @@ import DockerPlugin
 import MobyFSHost
 import MobyFSTesting
 import SystemPackage
+import TortureSupport
 
 /// An engine that never rests: calls of all kinds on volumes of its own, and how long each has taken.
 struct LongLifeClient: Sendable {

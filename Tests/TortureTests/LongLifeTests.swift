@@ -4,6 +4,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// A daemon that has served for long is as it was in the beginning: in memory, descriptors, and time for each call.
 @Suite(.timeLimit(.minutes(180)), .serialized) struct LongLifeTests {

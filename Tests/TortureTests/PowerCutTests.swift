@@ -5,6 +5,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// The power is cut at any moment, again and again, while many clients work: what is on the disk then must do.
 @Suite(

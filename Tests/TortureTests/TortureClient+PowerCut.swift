@@ -4,6 +4,7 @@ import DockerPlugin
 import MobyFSHost
 import MobyFSTesting
 import SystemPackage
+import TortureSupport
 
 extension TortureClient {
     /// Lets files be on the disk before they count as written.

@@ -3,6 +3,7 @@
 import DockerPlugin
 import MobyFSTesting
 import SystemPackage
+import TortureSupport
 
 extension TortureClient {
     /// Compares what there is with what was acknowledged, and goes on with what there is.

@@ -4,6 +4,7 @@ import DockerPlugin
 import MobyFSHost
 import MobyFSTesting
 import SystemPackage
+import TortureSupport
 
 /// Works on volumes of its own, one call after the other, and remembers what it was told.
 ///

@@ -6,6 +6,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// Several clients that work with one daemon at once.
 struct TortureClients: Sendable {

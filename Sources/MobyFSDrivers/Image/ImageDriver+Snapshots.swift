@@ -15,8 +15,9 @@ extension ImageDriver: SnapshotDriver {
         in context: DriverContext
     ) async throws {
         let image = ImageVolume(volume, context)
+        let isLive = source == image.image.path
+        if isLive { try await image.settleUnheld() }
         try await BlockingWork.run {
-            let isLive = source == image.image.path
             if isLive { try image.requireSettled() }
             let isMounted = try isLive && image.mountedDevice() != nil
             if isMounted { try Directories.syncFileSystem(of: image.mountpoint.path) }

@@ -118,7 +118,7 @@ extension ImageVolume {
         }
     }
 
-    /// Throws while a change of the size is half done; the next Mount ends it.
+    /// Throws while a change of the size is half done, and could not be ended.
     ///
     /// Blocks.
     func requireSettled() throws {

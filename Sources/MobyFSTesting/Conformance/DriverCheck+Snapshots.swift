@@ -138,7 +138,7 @@ extension DriverCheck {
         }
         let left = try await run.volumes.snapshots(of: "db")
         #expect(left.filter(\.isScheduled).count == 2 && left.count == 3)
-        let tooEarly = try await run.volumes.makeScheduledSnapshots()
+        let tooEarly = try await run.volumes.makeScheduledSnapshots(at: .now + 4.0 * 4000 + 60)
         #expect(tooEarly.isEmpty)
     }
 

@@ -77,7 +77,8 @@ extension Check {
             let volume = try await session.newMountedVolume()
             return try await session.look(at: volume.mountpoint) { directory in
                 do {
-                    try Directories.set(owner: 1, group: 1, mode: 0o750, of: directory)
+                    // Which may be a link.
+                    try Directories.set(owner: 1, group: 1, mode: 0o750, of: Directories.resolve(directory))
                 } catch {
                     throw Violation("\(error)")
                 }

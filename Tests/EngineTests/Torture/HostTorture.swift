@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TortureSupport
 
 /// One torture of a host: residents and load that are hit again and again, and all that is known of them.
 struct HostTorture {

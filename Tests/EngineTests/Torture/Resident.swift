@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TortureSupport
+
 /// A container that lives as long as its engine lets it, and writes number after number into its volume.
 struct Resident: Sendable {
     /// What it is called, as is its volume, unless it shares another's.

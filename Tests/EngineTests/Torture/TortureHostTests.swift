@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TortureSupport
 
 extension EngineTests {
     /// The host, its engine and mobyfs go down at any moment, with containers running: nothing is forgotten, nothing held by the

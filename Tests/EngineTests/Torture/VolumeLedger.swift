@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import TortureSupport
+
 /// What the engine acknowledged of volumes, and what must therefore be so.
 ///
 /// It is fed with the lines of ``HostLoad``: `do` before a call, `ok` when it was acknowledged, `no` when it failed. A

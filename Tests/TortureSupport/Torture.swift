@@ -3,12 +3,12 @@
 import FoundationEssentials
 
 /// What all torture tests share: how long they go on, and the table of what came of it.
-enum Torture {
+package enum Torture {
     /// Whether all of it is wanted (`make torture`), and not the short form of `make test`.
-    static let isFull = ProcessInfo.processInfo.environment["TORTURE"] == "full"
+    package static let isFull = ProcessInfo.processInfo.environment["TORTURE"] == "full"
 
     /// How something went wrong.
-    enum Loss: String, CaseIterable {
+    package enum Loss: String, CaseIterable, Sendable {
         /// Acknowledged, and not so.
         case lost
         /// There, and nobody's: a mount, a loop device, half of a volume, a descriptor.
@@ -26,7 +26,7 @@ enum Torture {
     ///   - times: How often.
     ///   - acknowledged: How many calls were acknowledged meanwhile, whose results were all compared.
     ///   - losses: What came of it.
-    static func note(_ fault: String, times: Int, acknowledged: Int, _ losses: [Loss]) {
+    package static func note(_ fault: String, times: Int, acknowledged: Int, _ losses: [Loss]) {
         let counts = Loss.allCases.map { loss in "\(losses.count { $0 == loss })" }
         print((["torture", fault, "\(times)", "\(acknowledged)"] + counts).joined(separator: "\t"))
     }

@@ -1,1 +1,0 @@
-../../TortureTests/SeededGenerator.swift

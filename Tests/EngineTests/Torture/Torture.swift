@@ -1,1 +1,0 @@
-../../TortureTests/Torture.swift
