@@ -15,6 +15,8 @@ import Testing
     /// Runs `body` with a pool on a file system with quotas.
     private func withPool(_ type: QuotaFileSystem, _ body: (ManagerFixture) async throws -> Void) async throws {
         try await type.with { root in
+            // Users that write here have come by the host; a container has the volume elsewhere.
+            try Directories.create(root.appending("pool"), mode: 0o711)
             try await body(
                 await ManagerFixture(root: root, drivers: [DirectoryDriver(reserved: [root.appending("pool")])]))
         }

@@ -77,8 +77,13 @@ extension Check {
             let volume = try await session.newMountedVolume()
             return try await session.look(at: volume.mountpoint) { directory in
                 do {
-                    // Which may be a link.
-                    try Directories.set(owner: 1, group: 1, mode: 0o750, of: Directories.resolve(directory))
+                    // What is told may be a link to it.
+                    let opened = try FileDescriptor.open(
+                        directory, .readOnly, options: [.directory, .closeOnExec])
+                    try opened.closeAfter {
+                        try Directories.set(
+                            owner: 1, group: 1, mode: 0o750, of: opened.rawValue, named: directory)
+                    }
                 } catch {
                     throw Violation("\(error)")
                 }
