@@ -64,7 +64,9 @@ struct JSONWriter {
 
     /// Writes an object with its keys in order, so that equal objects give equal bytes.
     mutating func object(_ members: [String: JSONValue]) {
-        list("{", members.sorted { $0.key < $1.key }, "}") { writer, member in
+        // By their bytes: as text, some keys are in order and their beginnings are not.
+        let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        list("{", sorted, "}") { writer, member in
             writer.string(member.key)
             writer.raw(":")
             writer.value(member.value)
