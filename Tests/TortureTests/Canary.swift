@@ -51,6 +51,7 @@ struct Canary: Sendable {
     ///   - folder: Where volumes are.
     ///   - step: What was done, for people.
     /// - Returns: What went wrong.
+    /// - Throws: What keeps it from being looked at.
     func losses(since before: String, below folder: FilePath, _ step: Comment) async throws -> [Torture.Loss] {
         let (after, leaks) = (try await description, try await leaks(below: folder))
         #expect(after == before, step)

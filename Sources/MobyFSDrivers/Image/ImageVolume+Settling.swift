@@ -11,7 +11,8 @@ import SystemPackage
 // - To shrink, first the image shrinks: so it can be then as well.
 // - A resize that failed gets its old record back, and may have had no chance to cut off its image.
 //
-// Mount sees to it that both agree again, and so does a copy, which mounts it for that. Where that fails the volume is mounted as it is, for its data is whole.
+// Mount sees to it that both agree again, and so does a copy, which mounts it for that. Where that fails the volume is
+// mounted as it is, for its data is whole.
 extension ImageVolume {
     /// The size that the record asks for.
     var recordedBytes: UInt64? { volume.options.size.map(imageBytes) }
