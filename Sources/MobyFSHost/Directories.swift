@@ -62,13 +62,8 @@ package enum Directories {
     package static func entries(of path: FilePath) throws -> [String] {
         let descriptor = try check(
             open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
-        return try entries(takingOver: descriptor, named: path.string)
-    }
-
-    /// The names in an open directory, which is closed.
-    static func entries(takingOver descriptor: CInt, named name: String) throws -> [String] {
         var names: [String] = []
-        try list(takingOver: descriptor, named: name) { entry, _ in names.append(entry) }
+        try list(takingOver: descriptor, named: path.string) { entry, _ in names.append(entry) }
         return names
     }
 

@@ -53,6 +53,17 @@ extension LoopDevice {
         package let isDirect: Bool
     }
 
+    /// The files that devices have, as the kernel tells their paths: that of one that is deleted ends with ` (deleted)`.
+    package static func backingFiles() throws -> [(device: LoopDevice, file: FilePath)] {
+        try Directories.entries(of: "/sys/block").sorted().compactMap { LoopDevice(name: $0) }.compactMap { device in
+            // A device without a file has none of these.
+            guard let bytes = try? DurableFile.read(device.attributes.appending("loop/backing_file")) else {
+                return nil
+            }
+            return (device, FilePath(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)))
+        }
+    }
+
     /// What the device has; nil if it has no file.
     package func status() throws -> Status? {
         // A device that goes away between two looks has no file either.

@@ -86,11 +86,7 @@ struct TortureClients: Sendable {
     }
 
     private func attachedDevices(below root: FilePath) throws -> [String] {
-        try Directories.entries(of: "/sys/block").filter { $0.hasPrefix("loop") }.filter { device in
-            // Without the file, none is attached.
-            let file = try? FilePath("/sys/block/\(device)/loop/backing_file").text
-            return file?.hasPrefix(root.string) ?? false
-        }
+        try LoopDevice.backingFiles().filter { $0.file.string.hasPrefix(root.string) }.map { $0.device.path.string }
     }
 
     private func heldIDs(of name: String, _ daemon: RunningDaemon) async throws -> [String] {

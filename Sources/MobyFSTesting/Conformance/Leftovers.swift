@@ -44,11 +44,8 @@ struct Leftovers: CustomStringConvertible {
     }
 
     private static func loopDevices(of root: FilePath) throws -> [String] {
-        try names(in: "/sys/block").filter { $0.hasPrefix("loop") }.compactMap { device in
-            let file = FilePath("/sys/block/\(device)/loop/backing_file")
-            // Not there, or not any more: the device carries no file.
-            guard let text = try? file.text, text.contains(root.string) else { return nil }
-            return "loop device of \(text.split(separator: "\n").first ?? "")"
+        try LoopDevice.backingFiles().filter { $0.file.string.contains(root.string) }.map {
+            "loop device of \($0.file)"
         }
     }
 

@@ -115,10 +115,11 @@ package struct DriverInfo: Hashable, Sendable {
 
     /// Throws unless options are of this driver, each in its one spelling, as ``OptionParser`` leaves them.
     func requireNormal(_ options: VolumeOptions) throws(VolumeError) {
-        let all = Dictionary(allOptions.map { ($0.name, $0) }) { $1 }
+        let all = allOptions
         for (name, value) in options.values.sorted(by: { $0.key < $1.key }) where value != Secret.placeholder {
-            guard let option = all[name] else {
-                throw VolumeError(.invalidArgument, Suggestion.complaint("option", name, known: all.keys.sorted()))
+            guard let option = all.first(where: { $0.name == name }) else {
+                throw VolumeError(
+                    .invalidArgument, Suggestion.complaint("option", name, known: all.map(\.name).sorted()))
             }
             guard try OptionParser.normalized(value, of: option, calledAs: name) == value else {
                 throw VolumeError(.invalidArgument, "option \(name)='\(value)' is not as mobyfs writes it")
