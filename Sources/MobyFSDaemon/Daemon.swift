@@ -76,6 +76,7 @@ package struct Daemon: Sendable {
                     await BlockingWork.run { systemd.flush() }
                     await volumes.leavePool()
                     logger.notice("stopped; volumes stay as they are")
+                    await BlockingWork.run { log.flush() }
                     // Whatever still goes on, purging or waiting for a disk, may be cut off at any moment; engines
                     // are waiting for the next process.
                     exit(EXIT_SUCCESS)

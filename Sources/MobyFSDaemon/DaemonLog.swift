@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 package import Logging
 import Synchronization
 import Systemd
@@ -8,7 +9,7 @@ import Systemd
 /// level that all loggers share, so that a reload reaches those that exist.
 package final class DaemonLog: Sendable {
     private let sharedLevel: Mutex<Logger.Level>
-    private let isManaged: Bool
+    private let stream: LogStream
 
     /// Makes a log.
     ///
@@ -17,7 +18,7 @@ package final class DaemonLog: Sendable {
     ///   - isManaged: Whether an engine reads the lines, which takes all that is on standard error for errors.
     package init(level: Logger.Level, isManaged: Bool = false) {
         sharedLevel = Mutex(level)
-        self.isManaged = isManaged
+        stream = LogStream(isManaged ? STDOUT_FILENO : STDERR_FILENO)
     }
 
     package var level: Logger.Level {
@@ -32,14 +33,17 @@ package final class DaemonLog: Sendable {
     ///   - floor: Nothing below this is logged, even where the daemon's level asks for it.
     /// - Returns: A logger that follows the daemon's level.
     package func logger(_ label: String, atLeast floor: Logger.Level = .trace) -> Logger {
-        Logger(label: label) { [isManaged] label in
+        Logger(label: label) { [stream] label in
             let handler: any LogHandler =
                 JournalLogHandler.isAvailable
-                ? JournalLogHandler(label: label)
-                : isManaged
-                    ? StreamLogHandler.standardOutput(label: label) : StreamLogHandler.standardError(label: label)
+                ? JournalLogHandler(label: label) : StreamLogHandler(label: label, stream: stream)
             return Handler(log: self, floor: floor, wrapped: handler)
         }
+    }
+
+    /// Waits until what was logged is written, if that does not take long.
+    func flush() {
+        stream.flush()
     }
 
     private struct Handler: LogHandler {
