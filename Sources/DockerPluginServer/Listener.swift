@@ -28,17 +28,20 @@ public struct ListenError: Error, CustomStringConvertible {
 }
 
 extension Listener {
+    /// How many connections may wait to be accepted; more are refused, or have to wait themselves.
+    static let backlog: CInt = 4096
+
     func bind(_ bootstrap: ServerBootstrap) async throws -> any Channel {
         do {
             switch self {
             case .descriptor(let descriptor):
-                return try await bootstrap.withBoundSocket(descriptor).get()
+                return try await Self.listen(on: descriptor, bootstrap)
             case .tcp(let host, let port, _):
                 return try await bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .bind(host: host, port: port).get()
             case .unix(let path):
                 try await Self.clear(path)
-                return try await bootstrap.withBoundSocket(try Self.bindForOwner(path)).get()
+                return try await Self.listen(on: try Self.bindForOwner(path), bootstrap)
             }
         } catch let error as IOError {
             throw ListenError(
@@ -47,6 +50,14 @@ extension Listener {
         } catch let error as SocketAddressError.UnknownHost {
             throw ListenError(description: "cannot listen on \(self): no host '\(error.host)' is known")
         }
+    }
+
+    /// Listens on a socket that is bound.
+    private static func listen(on descriptor: CInt, _ bootstrap: ServerBootstrap) async throws -> any Channel {
+        let channel = try await bootstrap.withBoundSocket(descriptor).get()
+        // NIO has done so with a backlog of its own, 128, whatever the option says; listen(2) changes it any time.
+        guard Glibc.listen(descriptor, backlog) == 0 else { throw IOError(errnoCode: errno, reason: "listen") }
+        return channel
     }
 
     /// Binds a unix socket to which nobody but its owner can connect, from the first moment on.
