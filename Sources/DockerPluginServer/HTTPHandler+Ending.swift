@@ -4,6 +4,7 @@ import DockerPlugin
 import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// How connections end: when the client is done or takes too long, and when the server stops.
 extension HTTPHandler {
@@ -15,7 +16,11 @@ extension HTTPHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         state = .closed
-        deadline?.cancel()
+        endLimit()
+        idleDeadline?.cancel()
+        releaseBody()
+        if let (response, _, _) = leaving { takeBack(response) }
+        leaving = nil
         // Nobody waits for the answer any more. What is done in spite of that is taken back.
         work?.cancel()
         context.fireChannelInactive()
@@ -31,6 +36,9 @@ extension HTTPHandler {
             isDraining = true
             endIfDone(context: context)
             closeUnlessAnswering(after: .seconds(1), context: context)
+        case let event as ConnectionRoom.LeaveEvent:
+            guard event.place === place else { return }
+            if place.isBusy.load(ordering: .relaxed) { room.stay(place) } else { context.close(promise: nil) }
         default:
             context.fireUserInboundEventTriggered(event)
         }
@@ -57,19 +65,42 @@ extension HTTPHandler {
         }
     }
 
-    /// Gives a request that has begun to come in, and has not come whole, a time to do so.
+    /// Gives a request that has begun to come in, and has not come whole, a time to do so, and a client as long to take
+    /// an answer.
     ///
-    /// Most come in one piece and need none. What waits here because of us has all the time it wants, and so has a
-    /// connection between two requests.
+    /// Most come, and go, in one piece and need none. What waits here because of us has all the time it wants, and so
+    /// has a connection between two requests, unless there is a limit for those as well.
     func limitRequest(context: ChannelHandlerContext) {
-        guard deadline == nil, isInsideRequest, !isBusy(context) else { return }
+        limitIdling(context: context)
+        guard deadline == nil, !context.channel.isWritable || isInsideRequest && !isAnswering else { return }
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
             let (handler, context) = bound.value
-            handler.logger.debug("a request did not come whole in time")
+            handler.logger.debug("a request did not come whole in time, or an answer was not taken")
             // An answer would be acted upon.
+            context.close(promise: nil)
+        }
+    }
+
+    func endLimit() {
+        deadline?.cancel()
+        deadline = nil
+    }
+
+    private func limitIdling(context: ChannelHandlerContext) {
+        guard let limit = configuration.idleLimit else { return }
+        idleDeadline?.cancel()
+        guard case .idle = state, !arrivals.isInsideRequest else { return }
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        idleDeadline = context.eventLoop.scheduleTask(in: .init(limit)) {
+            let (handler, context) = bound.value
             handler.close(context: context)
         }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        limitIdling(context: context)
+        context.fireChannelActive()
     }
 
     private var isInsideRequest: Bool {

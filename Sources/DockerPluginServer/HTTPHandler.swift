@@ -4,6 +4,7 @@ import DockerPlugin
 import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// Serves one connection: collects each request, asks the router and writes the answer.
 ///
@@ -16,6 +17,9 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     /// What Docker's own helper answers with; the engine does not look.
     private static let contentType = "application/vnd.docker.plugins.v1.2+json"
+
+    /// How much of an answer is written at once: less than what NIO takes before it wants a pause.
+    private static let pieceSize = 32 << 10
 
     enum State {
         case idle
@@ -32,6 +36,9 @@ final class HTTPHandler: ChannelDuplexHandler {
     private let router: Router
     let connections: ConnectionRegistry
     let arrivals: ArrivalWatcher
+    let room: ConnectionRoom
+    let place: ConnectionRoom.Place
+    private let bodies: BodyBudget
     private let caller: Caller
     /// Whether the connection may go on in another process.
     let isHandedOver: Bool
@@ -44,23 +51,37 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Parts of requests that came while an earlier one was being answered.
     var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var readIsHeldBack = false
+    /// What of the body that is coming in counts.
+    private var reserved = 0
+    /// How much of a body that nobody wants has come.
+    private var discarded = 0
+    /// The answer under way, and what of its body is to be written yet.
+    ///
+    /// A large one is written as the client takes it: of one that many wait for there is one copy, not one for each.
+    var leaving: (response: PluginResponse, rest: ArraySlice<UInt8>, keepAlive: Bool)?
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
     var unwritten = 0
     var inputIsClosed = false
     /// What the observer, if there is one, is to be told of the request under way.
     private var observed: (method: String?, start: ContinuousClock.Instant, bytes: Int)?
-    /// Ends the connection if the request that is coming in takes too long.
+    /// Ends the connection if the request that is coming in takes too long, or the answer to go.
     var deadline: Scheduled<Void>?
+    /// Ends the connection if nothing comes.
+    var idleDeadline: Scheduled<Void>?
     /// Set when the server stops: the connection ends at the next moment without a request under way.
     var isDraining = false
 
     init(
-        router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, caller: Caller, isHandedOver: Bool,
+        router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, room: ConnectionRoom,
+        place: ConnectionRoom.Place, bodies: BodyBudget, caller: Caller, isHandedOver: Bool,
         configuration: PluginServer.Configuration, logger: Logger
     ) {
         self.router = router
         self.connections = connections
         self.arrivals = arrivals
+        self.room = room
+        self.place = place
+        self.bodies = bodies
         self.caller = caller
         self.isHandedOver = isHandedOver
         self.configuration = configuration
@@ -99,6 +120,10 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            endLimit()
+            writeOn(context: context)
+        }
         goOn(context: context)
         context.fireChannelWritabilityChanged()
     }
@@ -116,8 +141,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     private func take(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
         if case .end = part {
             arrivals.sawEndOfRequest()
-            deadline?.cancel()
-            deadline = nil
+            endLimit()
         }
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context: context)
@@ -126,9 +150,14 @@ final class HTTPHandler: ChannelDuplexHandler {
             body.append(contentsOf: bytes.readableBytesView)
             if body.count > configuration.bodyLimit {
                 refuse(head, with: tooLarge, context: context)
+            } else if !reserve(body.count) {
+                refuse(head, with: .failure("too much is on its way in: try again", status: 503), context: context)
             } else {
                 state = .receiving(head, body: body)
             }
+        case (.body(let bytes), .refusing(let head, let response)):
+            discarded += bytes.readableBytes
+            if discarded > configuration.bodyLimit { refuse(head, with: response, context: context) }
         case (.end, .receiving(let head, let body)): answer(head, body: body, context: context)
         case (.end, .refusing(let head, let response)):
             state = .answering(head)
@@ -138,6 +167,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        discarded = 0
         if configuration.observer != nil { observed = (router.method(path: head.uri), .now, 0) }
         let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
         if announced > configuration.bodyLimit {
@@ -153,9 +183,23 @@ final class HTTPHandler: ChannelDuplexHandler {
                 context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
             }
             var body: [UInt8] = []
-            body.reserveCapacity(announced)
+            // Whoever announces much may send little.
+            body.reserveCapacity(min(announced, BodyBudget.small))
             state = .receiving(head, body: body)
         }
+    }
+
+    /// Takes so much memory for the body that is coming in.
+    private func reserve(_ bytes: Int) -> Bool {
+        guard let total = bodies.grow(from: reserved, to: bytes) else { return false }
+        reserved = total
+        return true
+    }
+
+    /// Gives back what the body took.
+    func releaseBody() {
+        bodies.release(reserved)
+        reserved = 0
     }
 
     private var tooLarge: PluginResponse {
@@ -165,11 +209,15 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Refuses a request whose rest is not worth reading.
     func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
         state = .answering(head)
+        releaseBody()
         send(response, keepAlive: false, context: context)
     }
 
     private func answer(_ head: HTTPRequestHead, body: [UInt8], context: ChannelHandlerContext) {
         state = .answering(head)
+        place.wasUsed.store(true, ordering: .relaxed)
+        place.isBusy.store(true, ordering: .relaxed)
+        releaseBody()
         if let observed { self.observed = (observed.method, .now, body.count) }
         logger.debug("request", metadata: ["request.path": "\(head.uri)", "request.bytes": "\(body.count)"])
         switch router.answer(path: head.uri, body: body, from: caller) {
@@ -192,6 +240,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private func hangUp(on head: HTTPRequestHead, context: ChannelHandlerContext) {
         work = nil
+        place.isBusy.store(false, ordering: .relaxed)
         logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
         observe(nil)
         close(context: context)
@@ -199,6 +248,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {
         work = nil
+        place.isBusy.store(false, ordering: .relaxed)
         guard case .answering(let request) = state else {
             observe(nil, failed: response.error)
             takeBack(response)
@@ -213,9 +263,20 @@ final class HTTPHandler: ChannelDuplexHandler {
         if response.status == 405 { head.headers.add(name: "Allow", value: "POST") }
         if !keepAlive { head.headers.add(name: "Connection", value: "close") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if request.method != .HEAD {
-            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        leaving = (response, request.method == .HEAD ? [] : response.body[...], keepAlive)
+        writeOn(context: context)
+    }
+
+    /// Writes what the client takes of the answer under way.
+    private func writeOn(context: ChannelHandlerContext) {
+        while let rest = leaving?.rest, !rest.isEmpty {
+            guard context.channel.isWritable else { return limitRequest(context: context) }
+            let piece = rest.prefix(Self.pieceSize)
+            leaving?.rest = rest.dropFirst(piece.count)
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: piece)))), promise: nil)
         }
+        guard let (response, _, keepAlive) = leaving else { return }
+        leaving = nil
         state = keepAlive ? .idle : .closed
         unwritten += 1
         let written = context.eventLoop.makePromise(of: Void.self)
@@ -239,7 +300,7 @@ final class HTTPHandler: ChannelDuplexHandler {
                 responseBytes: response?.body.count ?? 0))
     }
 
-    private func takeBack(_ response: PluginResponse) {
+    func takeBack(_ response: PluginResponse) {
         guard let undo = response.undo else { return }
         logger.notice("the engine hung up before it got the answer: its call is taken back")
         connections.run { await undo() }

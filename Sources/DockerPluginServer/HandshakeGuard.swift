@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Logging
 import NIOCore
 import NIOSSL
 import NIOTLS
-import Synchronization
 
 /// Ends a connection whose TLS handshake stalls, and says why one has failed.
 ///
@@ -13,38 +11,25 @@ import Synchronization
 final class HandshakeGuard: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
-    /// How many handshakes are under way in a server, so that whoever does not get on with them takes the descriptors
-    /// of nobody else.
-    final class Count: Sendable {
-        private static let limit = min(1024, max(16, Int(sysconf(CInt(_SC_OPEN_MAX))) / 4))
-
-        private let count = Atomic(0)
-
-        /// Counts one more, if there may be one more.
-        func begin() -> Bool {
-            guard count.add(1, ordering: .relaxed).newValue > Self.limit else { return true }
-            end()
-            return false
-        }
-
-        func end() {
-            count.subtract(1, ordering: .relaxed)
-        }
-    }
-
-    private let count: Count
+    private let room: ConnectionRoom
+    private let place: ConnectionRoom.Place
     private let limit: TimeAmount
     private let authorities: String
     private let logger: Logger
     private var timeout: Scheduled<Void>?
 
     /// - Parameters:
-    ///   - count: Where this handshake was counted as begun.
+    ///   - room: Where those stand whose handshakes are under way, so that whoever does not get on with them takes the
+    ///     places of nobody else.
+    ///   - place: The place of this one.
     ///   - limit: How long it may take.
     ///   - authorities: The file of the authorities, for messages.
     ///   - logger: Where to log.
-    init(_ count: Count, limit: TimeAmount, authorities: String, logger: Logger) {
-        self.count = count
+    init(
+        _ room: ConnectionRoom, _ place: ConnectionRoom.Place, limit: TimeAmount, authorities: String, logger: Logger
+    ) {
+        self.room = room
+        self.place = place
         self.limit = limit
         self.authorities = authorities
         self.logger = logger
@@ -63,13 +48,15 @@ final class HandshakeGuard: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         timeout?.cancel()
-        count.end()
+        room.leave(place)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSUserEvent.handshakeCompleted = event {
             context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
         }
+        // Whatever place is wanted, that of a client who has shown nothing yet is the first to go.
+        if event is ConnectionRoom.LeaveEvent { return context.close(mode: .all, promise: nil) }
         context.fireUserInboundEventTriggered(event)
     }
 

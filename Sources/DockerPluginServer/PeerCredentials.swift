@@ -34,6 +34,18 @@ extension Channel {
         socketOption(SO_DOMAIN, initial: CInt(0)) == AF_UNIX
     }
 
+    /// Has the kernel find out about a TCP peer that went without a word: it takes about two minutes.
+    func askWhetherPeerIsThere() throws {
+        let options = [
+            (SOL_SOCKET, SO_KEEPALIVE, 1), (CInt(IPPROTO_TCP), TCP_KEEPIDLE, 60),
+            (CInt(IPPROTO_TCP), TCP_KEEPINTVL, 15),
+            (CInt(IPPROTO_TCP), TCP_KEEPCNT, 4),
+        ]
+        for (level, name, value) in options {
+            try syncOptions?.setOption(.socket(.init(level), .init(name)), value: .init(value))
+        }
+    }
+
     fileprivate func socketOption<Value: BitwiseCopyable>(_ name: CInt, initial: Value) -> Value? {
         var value = initial
         var size = socklen_t(MemoryLayout<Value>.size)

@@ -12,8 +12,8 @@ import Synchronization
 
 /// Serves a plugin over HTTP/1.1 on any number of sockets.
 ///
-/// Requests are read whole before they are answered, up to a limit of 1 MiB and of one minute. Connections are never
-/// closed for being idle: the engine would lose a call to the race.
+/// Requests are read whole before they are answered, up to a limit of 1 MiB and of one minute. Connections are not
+/// closed for being idle, as the engine would lose a call to the race, unless there are more than there is room for.
 public final class PluginServer: Service {
     /// What a server is made with.
     public struct Configuration: Sendable {
@@ -23,10 +23,21 @@ public final class PluginServer: Service {
         public var connections: [CInt] = []
         /// The largest request body accepted, in bytes.
         public var bodyLimit = 1 << 20
-        /// How long a request may take to come in, from its first byte to its last.
+        /// How much all bodies together may take up that are on their way in, in bytes; those of up to 16 KiB do not
+        /// count.
+        public var bodiesLimit = 64 << 20
+        /// How long a request may take to come in, from its first byte to its last, and how long the client may take
+        /// to read an answer.
         ///
-        /// A connection whose client takes longer is closed without an answer. One between two requests is not.
+        /// A connection whose client takes longer is closed. One between two requests is not.
         public var requestLimit = Duration.seconds(60)
+        /// How long a connection may be without a request; nil, as engines want it, for any time.
+        public var idleLimit: Duration?
+        /// How many connections each listener may have open.
+        ///
+        /// One more makes the one end that has sent no request for the longest time. Half of what the process may have
+        /// open, unless set otherwise: work on calls needs descriptors too.
+        public var connectionLimit = Int(sysconf(CInt(_SC_OPEN_MAX))) / 2
         /// Says who may call; nil lets in whoever can connect.
         ///
         /// Asked once for each connection, and for the server's own process never. Others are hung up on: any
@@ -63,7 +74,9 @@ public final class PluginServer: Service {
     private let connections: ConnectionRegistry
     private let group: MultiThreadedEventLoopGroup
     let logger: Logger
-    private let handshakes = HandshakeGuard.Count()
+    /// Those whose TLS handshakes are under way.
+    private let handshakes: ConnectionRoom
+    private let bodies: BodyBudget
     private let listening = Mutex<[SocketAddress]>([])
     /// The files of the sockets that the server has bound.
     private let files = Mutex<Set<SocketFile>>([])
@@ -80,6 +93,8 @@ public final class PluginServer: Service {
         self.configuration = configuration
         self.router = Router(subsystems)
         self.connections = ConnectionRegistry(handOver: configuration.handOver)
+        self.handshakes = ConnectionRoom(limit: min(1024, configuration.connectionLimit / 2))
+        self.bodies = BodyBudget(limit: configuration.bodiesLimit)
         self.group = MultiThreadedEventLoopGroup.singleton
         self.logger = logger
     }
@@ -109,7 +124,8 @@ public final class PluginServer: Service {
                     files.withLock { _ = $0.insert(file) }
                 }
             }
-            for descriptor in configuration.connections { await adopt(descriptor) }
+            let room = ConnectionRoom(limit: configuration.connectionLimit)
+            for descriptor in configuration.connections { await adopt(descriptor, in: room) }
             listening.withLock {
                 $0 = zip(configuration.listeners, channels).filter { $0.0.tls == nil }.compactMap(\.1.localAddress)
             }
@@ -149,6 +165,7 @@ public final class PluginServer: Service {
     private func stopAccepting(_ channels: [any Channel]) async {
         for (listener, channel) in zip(configuration.listeners, channels) {
             if case .descriptor = listener {
+                channel.pipeline.fireUserInboundEventTriggered(ConnectionRegistry.DrainEvent())
                 // A channel that is closed already accepts nothing.
                 try? await channel.setOption(.autoRead, value: false).get()
             } else {
@@ -177,54 +194,78 @@ public final class PluginServer: Service {
     }
 
     private func bootstrap(tls: ServerTLS?) -> ServerBootstrap {
-        ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4096)
+        let room = ConnectionRoom(limit: configuration.connectionLimit)
+        return ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Listener.backlog)
+            .serverChannelInitializer { [logger] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
+                }
+            }
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try self.set(up: channel, tls: tls) }
+                channel.eventLoop.makeCompletedFuture { try self.set(up: channel, in: room, tls: tls) }
             }
     }
 
     /// Goes on with a connection of an earlier server.
-    private func adopt(_ descriptor: CInt) async {
+    private func adopt(_ descriptor: CInt, in room: ConnectionRoom) async {
         do {
             _ = try await ClientBootstrap(group: group)
-                .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.set(up: channel) } }
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try self.set(up: channel, in: room) }
+                }
                 .withConnectedSocket(descriptor).get()
         } catch {
             logger.debug("a connection handed over is gone", metadata: ["error": "\(error)"])
         }
     }
 
-    private func set(up channel: any Channel, tls: ServerTLS? = nil) throws {
+    private func set(up channel: any Channel, in room: ConnectionRoom, tls: ServerTLS? = nil) throws {
         let caller = Caller(of: channel)
         guard caller.processID == getpid() || configuration.accepts?(caller) != false else {
             logger.warning("a connection is refused", metadata: caller.logMetadata)
             return channel.close(promise: nil)
         }
+        guard let place = room.enter(channel) else {
+            logger.debug("a connection is refused: all others are at work")
+            return channel.close(promise: nil)
+        }
         let arrivals = ArrivalWatcher()
         let handler = HTTPHandler(
-            router: router, connections: connections, arrivals: arrivals, caller: caller, isHandedOver: tls == nil,
-            configuration: configuration, logger: logger)
+            router: router, connections: connections, arrivals: arrivals, room: room, place: place, bodies: bodies,
+            caller: caller, isHandedOver: tls == nil, configuration: configuration, logger: logger)
         // Over a unix socket the kernel tells a client that sends no more from one that is gone.
         try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: channel.isUnixSocket)
+        if !channel.isUnixSocket { try channel.askWhetherPeerIsThere() }
         let pipeline = channel.pipeline.syncOperations
         if let tls {
-            guard handshakes.begin() else { return channel.close(promise: nil) }
+            guard let begun = handshakes.enter(channel) else { return channel.close(promise: nil) }
             try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
             try pipeline.addHandler(
                 HandshakeGuard(
-                    handshakes, limit: .init(configuration.handshakeLimit), authorities: tls.files.authorities,
+                    handshakes, begun, limit: .init(configuration.handshakeLimit), authorities: tls.files.authorities,
                     logger: logger))
         }
         try pipeline.addHandler(arrivals)
         try pipeline.addHandler(HTTPResponseEncoder())
-        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
+        try pipeline.addHandler(
+            ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: Self.headLimits)))
         try pipeline.addHandler(handler)
         connections.add(channel)
     }
 }
 
 extension PluginServer {
+    /// How much the head of a request may be: an engine's has a handful of fields.
+    private static var headLimits: NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = 16 << 10
+        limits.maxHeaderListSize = 32 << 10
+        limits.maxHeaderFieldCount = 100
+        return limits
+    }
+
     /// Whether the server answers a request, made as an engine makes one: over a new connection to its own
     /// first listening socket that speaks no TLS.
     ///

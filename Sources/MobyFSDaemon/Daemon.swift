@@ -39,6 +39,7 @@ package struct Daemon: Sendable {
         let log = DaemonLog(level: configuration.logLevel, isManaged: isManaged)
         let logger = log.logger("mobyfs")
         let systemd = ServiceManager()
+        let descriptors = DescriptorLimit()
         let passed = try PassedSocket.takeAll()
 
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
@@ -58,7 +59,7 @@ package struct Daemon: Sendable {
         if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
         let plan = Servers(
             configuration: configuration, tls: tls, volumes: volumes, isManaged: isManaged, passed: passed,
-            handOver: handOver, logger: logger)
+            handOver: handOver, descriptors: descriptors, logger: logger)
         let servers = try plan.make()
         let status = StatusLine(volumes: volumes, tls: tls, insecure: configuration.insecure)
         let announcement = Announcement(
@@ -68,7 +69,10 @@ package struct Daemon: Sendable {
             ServingService(
                 servers: servers,
                 control: isManaged
-                    ? nil : ControlServer(socket: configuration.controlSocket, volumes: volumes, logger: logger),
+                    ? nil
+                    : ControlServer(
+                        socket: configuration.controlSocket, volumes: volumes,
+                        connectionLimit: descriptors.forCommandLine, logger: logger),
                 announcement: announcement,
                 takenOver: { systemd.removeStored(name: Self.handedOverName) },
                 stopped: {

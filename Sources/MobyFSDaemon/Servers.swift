@@ -22,6 +22,7 @@ struct Servers: Sendable {
     let passed: [PassedSocket]
     /// Takes over idle connections when the daemon stops; see ``PluginServer/Configuration/handOver``.
     let handOver: (@Sendable (CInt) -> Void)?
+    let descriptors: DescriptorLimit
     let logger: Logger
 
     /// The servers, that of the daemon's own name first.
@@ -65,6 +66,7 @@ struct Servers: Sendable {
         server.connections = connections
         server.announcement = announcement
         server.handOver = handOver
+        server.connectionLimit = descriptors.forEach(of: socketCount)
         return PluginServer(server, subsystems: [VolumeSubsystem(plugin, names: .any)], logger: logger)
     }
 
@@ -111,6 +113,11 @@ extension Servers {
 
     private func isServed(_ path: String?) -> Bool {
         configuration.names.contains { socket(of: $0) == path }
+    }
+
+    /// How many sockets engines can connect to, or one more.
+    private var socketCount: Int {
+        passed.count { $0.isListening } + max(1, configuration.listen.count) + configuration.names.count
     }
 
     private var defaultSocket: FilePath { configuration.runtimeDirectory.appending("mobyfs.sock") }

@@ -12,8 +12,11 @@ struct ControlServer: Sendable {
     private let server: PluginServer
     private let logger: Logger
 
-    init(socket: FilePath, volumes: VolumeManager, logger: Logger) {
+    init(socket: FilePath, volumes: VolumeManager, connectionLimit: Int, logger: Logger) {
         var configuration = PluginServer.Configuration(listeners: [.unix(path: socket.string)])
+        configuration.connectionLimit = connectionLimit
+        // The command line connects when it has something to ask.
+        configuration.idleLimit = .seconds(60)
         // The mode of the socket says the same; it may be changed.
         configuration.accepts = { [owner = geteuid()] caller in
             caller.userID.map { [0, owner].contains($0) } ?? false
