@@ -198,8 +198,8 @@ let package = Package(
         .testTarget(
             name: "TortureTests",
             dependencies: [
-                "mobyfs", "DockerPlugin", "MobyFSFuzzing", "MobyFSHost", "MobyFSTesting", "TortureSupport", subprocess,
-                system,
+                "mobyfs", "DockerPlugin", "DockerPluginClient", "DockerPluginDiscovery", "PluginCertificates",
+                "MobyFSFuzzing", "MobyFSHost", "MobyFSTesting", "TortureSupport", subprocess, system,
             ],
             exclude: ["Corpus", "CrashPoints"], swiftSettings: strict),
         .testTarget(
