@@ -51,6 +51,19 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Parts of requests that came while an earlier one was being answered.
     var waiting = CircularBuffer<HTTPServerRequestPart>()
     private var readIsHeldBack = false
+    /// Whether requests of what was read at once are being handed in.
+    private var isInsideRead = false
+    /// How the connection stands with the others on its event loop.
+    private enum Turn {
+        /// It may begin a request.
+        case free
+        /// It has begun one.
+        case taken
+        /// It has more of them, and waits until others had theirs.
+        case awaited
+    }
+
+    private var turn = Turn.free
     /// What of the body that is coming in counts.
     private var reserved = 0
     /// How much of a body that nobody wants has come.
@@ -92,9 +105,10 @@ final class HTTPHandler: ChannelDuplexHandler {
         if case .answering = state { true } else { false }
     }
 
-    /// Whether nothing more is to be taken in for now: a call is being answered, or the client reads no answers.
+    /// Whether nothing more is to be taken in for now: a call is being answered, it is the turn of others, or the client
+    /// reads no answers.
     func isBusy(_ context: ChannelHandlerContext) -> Bool {
-        isAnswering || !context.channel.isWritable
+        isAnswering || turn != .free || !context.channel.isWritable
     }
 
     func read(context: ChannelHandlerContext) {
@@ -106,17 +120,37 @@ final class HTTPHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isInsideRead = true
         waiting.append(unwrapInboundIn(data))
         takeWaiting(context: context)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        isInsideRead = false
+        endTurn(context: context)
         limitRequest(context: context)
         context.fireChannelReadComplete()
     }
 
     private func takeWaiting(context: ChannelHandlerContext) {
-        while !isBusy(context), let part = waiting.popFirst() { take(part, context: context) }
+        while !isBusy(context), let part = waiting.popFirst() {
+            if case .end = part { turn = .taken }
+            take(part, context: context)
+        }
+    }
+
+    /// Has the connection wait for its next turn if it has sent more than one request: between each two of them, those of
+    /// others are answered.
+    private func endTurn(context: ChannelHandlerContext) {
+        guard turn == .taken, !isInsideRead else { return }
+        guard !waiting.isEmpty else { return turn = .free }
+        turn = .awaited
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let (handler, context) = bound.value
+            handler.turn = .free
+            handler.goOn(context: context)
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -130,6 +164,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     private func goOn(context: ChannelHandlerContext) {
         takeWaiting(context: context)
+        endTurn(context: context)
         if readIsHeldBack, !isBusy(context) {
             readIsHeldBack = false
             context.read()
