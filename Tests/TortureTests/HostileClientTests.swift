@@ -4,6 +4,7 @@ import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// Clients that are slow, mute, boundless or many, while one that asks as an engine does wants its answers.
 ///

@@ -9,6 +9,7 @@ import PluginCertificates
 import Subprocess
 import SystemPackage
 import Testing
+import TortureSupport
 
 /// More clients than there is room for, and a log that nobody reads.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct HostileCrowdTests {

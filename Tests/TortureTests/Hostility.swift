@@ -2,6 +2,7 @@
 
 import MobyFSTesting
 import Testing
+import TortureSupport
 
 /// A way of being a bad client.
 struct Hostility: Sendable, CustomTestStringConvertible {
