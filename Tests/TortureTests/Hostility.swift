@@ -83,7 +83,8 @@ struct Hostility: Sendable, CustomTestStringConvertible {
             name: "asks and reads no answers", connections: few,
             bytes: (0..<100_000 / few).flatMap { _ in get }, conduct: .floods(from: nil)),
         Hostility(
-            name: "lists and reads no answers", connections: crowd,
+            // All of it is answered, as much as the kernel takes: too much for a daemon that is built for debugging.
+            name: "lists and reads no answers", connections: Torture.isFull ? crowd : few,
             bytes: (0..<100).flatMap { _ in Array(Wire.post("/VolumeDriver.List", "{}").utf8) },
             conduct: .floods(from: nil)),
         Hostility(
