@@ -15,7 +15,7 @@
 ///
 /// The calls that only read are synchronous: the engine makes them before every other, so they are to be
 /// answered from memory, without waiting for a disk, a server or another volume. Where volumes are the whole
-/// cluster's, ``refresh(_:)`` comes before them.
+/// cluster's, ``refresh(_:)`` comes before them, or wherever ``needsRefresh(_:)`` says so.
 public protocol VolumePlugin: Sendable {
     /// Whether the volumes are this host's or the whole cluster's. Asked once by the engine.
     var scope: VolumeScope { get }
@@ -53,10 +53,16 @@ public protocol VolumePlugin: Sendable {
     /// - Throws: Anything. The engine logs it and may use the ID again.
     func unmount(_ name: String, id: String) async throws
 
-    /// Brings what is known of volumes up to date, where other hosts change them too.
+    /// Says whether ``refresh(_:)`` comes before an answer.
     ///
-    /// Awaited before each call that only reads, if ``scope`` is global; the engine waits as long. Does nothing unless
-    /// implemented.
+    /// - Parameter name: The volume that is asked for; nil for all.
+    /// - Returns: Whether it does: where ``scope`` is global, unless implemented.
+    func needsRefresh(_ name: String?) -> Bool
+
+    /// Brings what is known of volumes up to date, where others change them too.
+    ///
+    /// Awaited before a call that only reads, if ``needsRefresh(_:)`` says so; the engine waits as long. Does nothing
+    /// unless implemented.
     ///
     /// - Parameter name: The volume that is asked for; nil for all.
     func refresh(_ name: String?) async
@@ -77,6 +83,9 @@ public protocol VolumePlugin: Sendable {
 extension VolumePlugin {
     /// Does nothing.
     public func engineActivated(_ engine: Caller) {}
+
+    /// Whether volumes are the whole cluster's.
+    public func needsRefresh(_ name: String?) -> Bool { scope == .global }
 
     /// Does nothing.
     public func refresh(_ name: String?) async {}

@@ -76,7 +76,7 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     ///   - read: Makes the answer; nil for none.
     /// - Returns: The answer.
     private func reading(_ name: String?, _ read: @escaping @Sendable () -> PluginResponse?) -> PluginAnswer {
-        guard plugin.scope == .global else { return read().map { .now($0) } ?? .hangUp }
+        guard plugin.needsRefresh(name) else { return read().map { .now($0) } ?? .hangUp }
         return .later { [plugin] in
             await plugin.refresh(name)
             return read()
@@ -85,7 +85,7 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
 
     /// Answers with all volumes: ten thousand of them take a tenth of a second, in which others want to be served.
     private func listing() -> PluginAnswer {
-        guard plugin.scope == .global else { return lists.answer { list() } }
+        guard plugin.needsRefresh(nil) else { return lists.answer { list() } }
         return .later { [plugin] in
             await plugin.refresh(nil)
             return await lists.value { list() }
