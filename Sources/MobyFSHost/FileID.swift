@@ -15,6 +15,12 @@ package struct FileID: Hashable, Sendable {
         self.inode = inode
     }
 
+    /// The file system as a mount table tells it: `MAJOR:MINOR`, in the places that makedev(3) has for them.
+    var deviceNumber: String {
+        let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & 0xffff_ff00)
+        return "\(major):\(minor)"
+    }
+
     /// Looks a file up; a symbolic link at the end of the path is not followed.
     package init(of path: FilePath) throws {
         var status = stat()

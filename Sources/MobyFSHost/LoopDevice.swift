@@ -56,12 +56,14 @@ extension LoopDevice {
     /// The files that devices have, as the kernel tells their paths: that of one that is deleted ends with ` (deleted)`.
     package static func backingFiles() throws -> [(device: LoopDevice, file: FilePath)] {
         try Directories.entries(of: "/sys/block").sorted().compactMap { LoopDevice(name: $0) }.compactMap { device in
-            // A device without a file has none of these.
-            guard let bytes = try? DurableFile.read(device.attributes.appending("loop/backing_file")) else {
-                return nil
-            }
-            return (device, FilePath(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)))
+            device.backingFile.map { (device, $0) }
         }
+    }
+
+    /// The path that the kernel tells of the file; nil without one.
+    private var backingFile: FilePath? {
+        guard let bytes = try? DurableFile.read(attributes.appending("loop/backing_file")) else { return nil }
+        return FilePath(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
     /// What the device has; nil if it has no file.
@@ -86,15 +88,29 @@ extension LoopDevice {
     /// The device that has a file, whatever name it has it under.
     package static func attached(to file: FileID) throws -> LoopDevice? {
         // One that does not tell has a file of a server that is gone: not this one, which could be looked at.
-        try attached().first { (try? $0.status())?.file == file }
+        try attached(mayHave: file).first { (try? $0.status())?.file == file }
     }
 
     /// Whether it has a file, without opening it.
     private var hasFile: Bool { access("/sys/block/loop\(number)/loop", F_OK) == 0 }
 
-    /// All devices that have a file.
-    private static func attached() throws -> [LoopDevice] {
-        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
+    /// All devices that have a file, which may be this one.
+    ///
+    /// Who asks a device which file it has asks the file's server, and waits for it. So those are left out whose file is
+    /// on another file system that has a server.
+    private static func attached(mayHave file: FileID) throws -> [LoopDevice] {
+        let devices = try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
+        guard !devices.isEmpty else { return [] }
+        let table = try MountTable()
+        let others = table.entries.filter { $0.hasServer && $0.device != file.deviceNumber }
+        guard !others.isEmpty else { return devices }
+        return devices.filter { device in
+            // Where the path says nothing here, it may be this one.
+            guard let path = device.backingFile, others.contains(where: { path.starts(with: $0.mountpoint) }) else {
+                return true
+            }
+            return MountLocation(ofMounted: path, in: table).map { !others.contains($0.covering) } ?? true
+        }
     }
 }
 
@@ -160,7 +176,7 @@ extension LoopDevice {
     }
 
     private static func reuse(_ file: FileID) throws -> (LoopDevice, CInt)? {
-        for device in try attached() {
+        for device in try attached(mayHave: file) {
             // Asked with the device open: from now on it keeps its file. One that cannot be opened, or does not tell, is
             // somebody else's, or has a file of a server that is gone.
             guard let descriptor = try? device.openIfThere() else { continue }

@@ -35,6 +35,20 @@ package struct MountEntry: Hashable, Sendable {
     }
 }
 
+extension MountEntry {
+    /// Whether some server answers for it, which may hang, and not a disk of this host.
+    package var hasServer: Bool {
+        type.hasPrefix("fuse")
+            || ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "lustre", "gfs2", "ocfs2"].contains(type)
+    }
+
+    /// Whether the file system takes no changes, by what it was mounted with or because of an error.
+    package var isReadOnly: Bool {
+        // ext4 says the latter two of itself, from Linux 6.15 on; before, it turned to the first.
+        options.split(separator: ",").contains { ["ro", "emergency_ro", "shutdown"].contains($0) }
+    }
+}
+
 /// The mounts of one mount namespace.
 package struct MountTable: Sendable {
     package var entries: [MountEntry]
