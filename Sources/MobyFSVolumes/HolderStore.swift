@@ -36,6 +36,9 @@ package struct HolderStore: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let file = File(name: name.description, bootID: ProcessIdentity.currentBootID, holders: holders)
+        // Somebody may have cleaned up.
+        try Directories.create(directory.removingLastComponent(), mode: 0o710, isDurable: false)
+        try Directories.create(directory, mode: 0o700, isDurable: false)
         try DurableFile.write(encoder.encode(file), to: path(name), isDurable: false)
     }
 

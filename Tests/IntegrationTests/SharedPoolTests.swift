@@ -174,6 +174,36 @@ import Testing
         }
     }
 
+    /// As another host it would keep itself out until it is rebooted.
+    @Test(.enabled(if: canShare, "needs root and loop devices"))
+    func aHostKnowsItselfAgainWhenItsRuntimeDirectoryIsEmptied() async throws {
+        try await withTemporaryDirectory { root in
+            let mount = #"{"Name":"db","ID":"m"}"#
+            @Sendable func forget() async throws {
+                let names = ["announced", "holders", "host-id"]
+                try await HelperProgram("rm", package: "coreutils").run(
+                    ["-rf"] + names.map { "\(root)/a/run/\($0)" }, until: .now + .seconds(10))
+            }
+            try await withHost("a", of: root) { one in
+                try await succeed("Create", Self.image, on: one)
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
+                try await forget()
+                // It goes on, whatever was cleaned up below it.
+                try await succeed("Create", #"{"Name":"www"}"#, on: one)
+                try await expect("Mountpoint", of: "Mount", #"{"Name":"www","ID":"m"}"#, on: one)
+                one.send(SIGKILL)
+            }
+            try await forget()
+            try await withHost("a", of: root) { one in
+                try await expect("Mountpoint", of: "Mount", mount, on: one)
+                try await succeed("Unmount", mount, on: one)
+                try await succeed("Remove", #"{"Name":"db"}"#, on: one)
+                let hosts = try Directories.entries(of: root.appending("pool/hosts"))
+                #expect(hosts.count == 1)
+            }
+        }
+    }
+
     /// With a host die its loop devices, and the locks on their files.
     @Test(.enabled(if: canShare, "needs root and loop devices"))
     func aDeadHostHasNothing() async throws {

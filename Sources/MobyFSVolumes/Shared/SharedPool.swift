@@ -16,8 +16,13 @@ package import SystemPackage
 /// A host's ID is made at its first start after a boot, and kept in the runtime directory. With the host die its lock and
 /// so, without anybody doing anything, what it has said of volumes. All calls but ``withLock(_:until:_:)`` block.
 package final class SharedPool: Sendable {
-    private struct HostFile: Codable {
+    private struct HostFile: Codable, Hashable {
         var name: String
+        /// By these it knows itself again if the runtime directory is emptied: containers too can be hosts, and have
+        /// another file system there.
+        var runtimeDirectory: String?
+        var runtimeDevice: UInt64?
+        var bootID: String?
     }
 
     /// How long to wait between two tries to get a lock that another host has.
@@ -53,19 +58,19 @@ package final class SharedPool: Sendable {
     func join() throws {
         try Directories.create(hosts, mode: 0o700)
         try Directories.create(announced, mode: 0o700)
-        if let id = knownID(), let lock = try LastingLock(taking: hosts.appending(id)) {
+        if let id = try knownID() ?? forgottenID(), let lock = try LastingLock(taking: hosts.appending(id)) {
             member.withLock { $0 = (id, lock) }
             return
         }
         let id = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         // Seen by others once it is locked: what they find unlocked is of a host that is dead.
         let staging = hosts.appending(".new-\(id)")
-        try DurableFile.write(JSONEncoder().encode(HostFile(name: hostName)), to: staging)
+        try DurableFile.write(JSONEncoder().encode(try ownFile), to: staging)
         guard let lock = try LastingLock(taking: staging) else {
             throw SystemCallError("lock '\(staging)'", .wouldBlock)
         }
         try DurableFile.rename(staging, to: hosts.appending(id))
-        try DurableFile.write("\(id) \(ProcessIdentity.currentBootID)\n".utf8, to: identity, isDurable: false)
+        try remember(id)
         member.withLock { $0 = (id, lock.moved(to: hosts.appending(id))) }
         // What others are about to lock is left to them.
         for other in try Directories.entries(of: hosts) where other != id && !other.hasPrefix(".") {
@@ -82,6 +87,43 @@ package final class SharedPool: Sendable {
             Directories.isDirectory(hosts.appending(words[0])) == false
         else { return nil }
         return words[0]
+    }
+
+    private func remember(_ id: String) throws {
+        try DurableFile.write("\(id) \(ProcessIdentity.currentBootID)\n".utf8, to: identity, isDurable: false)
+    }
+
+    private var ownFile: HostFile {
+        get throws {
+            let directory = identity.removingLastComponent()
+            return HostFile(
+                name: hostName, runtimeDirectory: directory.string,
+                runtimeDevice: UInt64(try FileID(of: directory).device), bootID: ProcessIdentity.currentBootID)
+        }
+    }
+
+    /// The ID that this host has, though its runtime directory was emptied; what it said of volumes is noted again.
+    ///
+    /// As another host it would be kept out by what it itself has said, until it is rebooted.
+    private func forgottenID() throws -> String? {
+        let own = try ownFile
+        let id = try Directories.entries(of: hosts).first { entry in
+            // What cannot be read is another's.
+            guard let bytes = try? DurableFile.read(hosts.appending(entry)),
+                let file = try? JSONDecoder().decode(HostFile.self, from: Data(bytes))
+            else { return false }
+            return file == own
+                && (try? LoopDevice.attached(to: FileID(of: hosts.appending(entry)))) != nil
+        }
+        guard let id else { return nil }
+        for entry in try Directories.entries(of: volumes) {
+            guard let name = try? VolumeName(entry), Directories.isRealDirectory(hosts(of: name).appending(id)) else {
+                continue
+            }
+            try DurableFile.write([], to: announced.appending(entry), isDurable: false)
+        }
+        try remember(id)
+        return id
     }
 
     /// Is no host of the pool any more, unless it has volumes mounted.
@@ -187,6 +229,7 @@ package final class SharedPool: Sendable {
     func announce(_ name: VolumeName, alone isAlone: Bool) throws {
         guard let id else { throw SystemCallError("join the hosts in '\(hosts)'", .noSuchProcess) }
         let (mark, place) = (announced.appending(name.description), hosts(of: name).appending(id))
+        try Directories.create(announced, mode: 0o700, isDurable: false)
         // A crash from here on leaves a file that says what is to be taken back.
         try DurableFile.write([], to: mark, isDurable: false)
         do {
