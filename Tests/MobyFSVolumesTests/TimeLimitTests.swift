@@ -7,7 +7,7 @@ import Testing
 
 /// A storage that does not answer.
 @Suite struct TimeLimitTests {
-    private static let limits = TimeLimits(long: .seconds(2), short: .seconds(1), grace: .zero)
+    private static let limits = TimeLimits(long: .seconds(4), short: .seconds(3), grace: .zero)
 
     private func withHungMount(
         _ body: (VolumeManager, RecordingDriver, AsyncStream<Void>.Continuation) async throws -> Void
