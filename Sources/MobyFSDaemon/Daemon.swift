@@ -45,15 +45,15 @@ package struct Daemon: Sendable {
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
         let access = FolderAccess(data: configuration.dataDirectory)
-        let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
-        let locks = [
-            // Hosts that share it lock what they have in it.
-            sharing == nil
-                ? try await lock(configuration.dataDirectory, flag: "--data-dir", access, takeover, logger) : nil,
-            try await lock(configuration.runtimeDirectory, flag: "--runtime-dir", access, takeover, logger),
-        ]
+        let sharing = try await PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
+        var locks = [FolderLock(configuration.runtimeDirectory, flag: "--runtime-dir", access, takeover, logger)]
+        // Hosts that share it lock what they have in it.
+        if sharing == nil {
+            locks.insert(FolderLock(configuration.dataDirectory, flag: "--data-dir", access, takeover, logger), at: 0)
+        }
+        for lock in locks { try await lock.take() }
         let volumes = volumes(configuration, sharing, logger)
-        await volumes.load()
+        await volumes.loadIfNeeded()
         let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
         if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
@@ -85,7 +85,7 @@ package struct Daemon: Sendable {
                     // are waiting for the next process.
                     exit(EXIT_SUCCESS)
                 }),
-            HousekeepingService(volumes: volumes),
+            HousekeepingService(volumes: volumes, locks: locks),
             TrashService(volumes: volumes),
             StatusService(systemd: systemd, volumes: volumes, status: status),
             CertificateService(tls: tls, systemd: systemd, status: status, logger: logger),
@@ -98,7 +98,6 @@ package struct Daemon: Sendable {
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))
         try await ServiceGroup(configuration: group).run()
-        withExtendedLifetime(locks) {}
     }
 
     /// Makes sure that a daemon could start with the configuration, as far as that can be said without starting one.
@@ -107,7 +106,7 @@ package struct Daemon: Sendable {
     package func check() async throws {
         let configuration = try Configuration(from: sources)
         let logger = DaemonLog(level: .critical, isManaged: isManaged).logger("mobyfs")
-        let sharing = try PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
+        let sharing = try await PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
         _ = try await checkedCertificates(configuration, volumes(configuration, sharing, logger))
     }
 
@@ -137,26 +136,6 @@ package struct Daemon: Sendable {
         throw ConfigurationError(
             "'\(directory)' is no folder of the host, and would be deleted with the plugin: bind the host's folder "
                 + "there, as \"mounts\" in the config.json of mobyfs does")
-    }
-
-    /// Makes sure that no other daemon works in the same folder.
-    ///
-    /// A folder that is not there cannot be worked in, and needs no lock.
-    private func lock(
-        _ directory: FilePath, flag: String, _ access: FolderAccess, _ takeover: Takeover, _ logger: Logger
-    ) async throws -> DirectoryLock? {
-        do {
-            try Directories.create(directory, mode: 0o710)
-            try access.narrow(directory)
-            return try await takeover.lock(directory)
-        } catch let held as DirectoryLock.Held {
-            let holder = held.processID.map { "process \($0)" } ?? "a process"
-            throw ConfigurationError(
-                "\(holder) serves volumes with '\(held.path)' already: stop it, or choose another folder with \(flag)")
-        } catch {
-            logger.error("a folder cannot be used", metadata: ["error": "\(error)", "flag": "\(flag)"])
-            return nil
-        }
     }
 
     private func loadCertificates(_ files: ServerTLS.Files) throws(ConfigurationError) -> ServerTLS {

@@ -8,7 +8,7 @@ package import SystemPackage
 ///
 /// Programs in volumes may be set-uid; whoever could reach them on the host would be their owner (CVE-2021-41091 was
 /// this). Engines with user namespaces have to pass all the same, as the first group that their containers are given.
-package struct FolderAccess {
+package struct FolderAccess: Sendable {
     /// The name that such engines use unless told otherwise (`"userns-remap": "default"`).
     private static let remapped = "dockremap:"
 

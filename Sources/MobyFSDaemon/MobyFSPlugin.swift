@@ -23,6 +23,10 @@ struct MobyFSPlugin: VolumePlugin {
 
     var scope: VolumeScope { volumes.isShared ? .global : .local }
 
+    func needsRefresh(_ name: String?) -> Bool {
+        volumes.needsRefresh(name)
+    }
+
     func refresh(_ name: String?) async {
         await volumes.refresh(name)
     }

@@ -4,6 +4,7 @@ import FoundationEssentials
 import Logging
 import MobyFSHost
 import MobyFSVolumes
+import SystemPackage
 
 /// Finds out whether other hosts have the data folder too.
 struct PoolSharing {
@@ -14,9 +15,9 @@ struct PoolSharing {
     /// What is to be said to other hosts; nil where there are none.
     ///
     /// - Throws: ``ConfigurationError`` if hosts cannot share the folder that is to be shared.
-    func make() throws -> SharedPool? {
+    func make() async throws -> SharedPool? {
         let folder = configuration.dataDirectory
-        switch (SharedFileSystem(of: Directories.resolve(folder), in: try MountTable()), configuration.isShared) {
+        switch (SharedFileSystem(of: await resolved(folder), in: try MountTable()), configuration.isShared) {
         case (_, false?), (.local, nil): return nil
         case (.unlocked(let type, let advice), let wanted):
             let problem =
@@ -42,5 +43,17 @@ struct PoolSharing {
         }
         return SharedPool(
             root: folder, runtimeDirectory: configuration.runtimeDirectory, hostName: ProcessInfo.processInfo.hostName)
+    }
+
+    /// The folder with symbolic links followed, as far as its storage answers.
+    private func resolved(_ folder: FilePath) async -> FilePath {
+        do {
+            return try await BlockingWork.run(until: .now + .seconds(5), "look at '\(folder)'") {
+                Directories.resolve(folder)
+            }
+        } catch {
+            logger.error("the storage of the data folder does not answer", metadata: ["error": "\(error)"])
+            return folder
+        }
     }
 }

@@ -11,11 +11,13 @@ struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
 
     let volumes: VolumeManager
+    let locks: [FolderLock]
 
     func run() async throws {
-        await cancelWhenGracefulShutdown {
+        try await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await volumes.loadIfNeeded()
+                for lock in locks { try await lock.follow() }
+                await volumes.checkPool()
                 await volumes.refreshThoroughly()
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()

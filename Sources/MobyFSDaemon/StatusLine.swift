@@ -13,7 +13,7 @@ struct StatusLine: Sendable, CustomStringConvertible {
     var description: String {
         let counts = volumes.counts
         var parts = ["\(counts.volumes) volume\(counts.volumes == 1 ? "" : "s"), \(counts.inUse) in use"]
-        if let trouble = volumes.poolTrouble { parts.append("TROUBLE: \(trouble)") }
+        if let trouble = volumes.poolTrouble ?? volumes.poolSickness { parts.append("TROUBLE: \(trouble)") }
         if let trouble = tls?.trouble { parts.append("TLS: \(trouble)") }
         if !insecure.isEmpty {
             parts.append("INSECURE: plain TCP on \(insecure.map(\.description).joined(separator: ", "))")

@@ -10,7 +10,7 @@ import SystemPackage
 /// process keeps its locks and its sockets, with which no other daemon could serve any volume.
 struct Takeover {
     /// How long to try.
-    private static let patience = Duration.seconds(15)
+    static let patience = Duration.seconds(15)
     /// For how long a server must have somebody waiting to count as one that hangs.
     private static let interval = Duration.seconds(1)
 
@@ -20,7 +20,7 @@ struct Takeover {
 
     /// Locks a directory, and lets go whoever is dead and has it locked still.
     ///
-    /// - Throws: ``DirectoryLock/Held`` if a living process has it.
+    /// - Throws: ``DirectoryLock/Held`` if a living process has it, ``SystemCallError`` if a dead one keeps it.
     func lock(_ directory: FilePath) async throws -> DirectoryLock {
         let end = ContinuousClock.now + Self.patience
         var isCutOff = false
@@ -28,9 +28,13 @@ struct Takeover {
             do {
                 return try DirectoryLock(directory)
             } catch let held as DirectoryLock.Held {
+                let holder = held.processID ?? 0
+                let isDead = holder > 0 && ProcessIdentity(processID: holder) == nil
+                // It does nothing any more, and its lock ends with what it waits for: the pool itself, or a disk.
+                if .now >= end, isDead { throw SystemCallError("lock '\(directory)'", .wouldBlock) }
                 guard .now < end else { throw held }
-                if let holder = held.processID, holder > 0 {
-                    guard ProcessIdentity(processID: holder) == nil else { throw held }
+                if holder > 0 {
+                    guard isDead else { throw held }
                     logger.warning(
                         "a daemon that was killed cannot end: what it waits for is cut off",
                         metadata: ["process.id": "\(holder)"])

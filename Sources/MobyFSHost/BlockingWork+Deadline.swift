@@ -16,6 +16,20 @@ extension BlockingWork {
     package static func run<Result: Sendable>(
         until deadline: ContinuousClock.Instant, _ call: String, _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
+        try await value(of: Task { try await run(body) }, until: deadline, call)
+    }
+
+    /// Waits for work that goes on, no longer than to the deadline.
+    ///
+    /// - Parameters:
+    ///   - task: The work.
+    ///   - deadline: How long to wait.
+    ///   - call: What is tried, for the error.
+    /// - Returns: What the work does.
+    /// - Throws: What the work does, or ``SystemCallError`` with `timedOut`.
+    package static func value<Result: Sendable>(
+        of task: Task<Result, any Error>, until deadline: ContinuousClock.Instant, _ call: String
+    ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             let answer = FirstAnswer(continuation)
             let timer = Task {
@@ -24,11 +38,7 @@ extension BlockingWork {
                 answer.give(.failure(SystemCallError(call, .timedOut)))
             }
             Task {
-                do {
-                    answer.give(.success(try await run(body)))
-                } catch {
-                    answer.give(.failure(error))
-                }
+                answer.give(await task.result)
                 timer.cancel()
             }
         }

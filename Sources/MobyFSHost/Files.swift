@@ -23,6 +23,13 @@ package enum Files {
         return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
+    /// Whether there is a directory.
+    package static func isDirectory(_ path: FilePath, followingLinks: Bool) throws -> Bool {
+        var status = stat()
+        try check(followingLinks ? stat(path.string, &status) : lstat(path.string, &status), "stat '\(path)'")
+        return status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// What a symbolic link says, one of the kernel's in /proc included; nil if it cannot be read.
     static func target(ofLink path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)

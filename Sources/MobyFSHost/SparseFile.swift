@@ -14,10 +14,10 @@ package struct SparseFile: Hashable, Sendable {
         self.path = path
     }
 
-    /// Whether there is anything of that name.
+    /// Whether there is anything of that name, or may be: a disk that does not tell says so when it is used.
     package var isThere: Bool {
         var status = stat()
-        return lstat(path.string, &status) == 0
+        return lstat(path.string, &status) == 0 || ![ENOENT, ENOTDIR].contains(errno)
     }
 
     /// Its size, holes included.

@@ -60,8 +60,10 @@ package struct RunningDaemon: Sendable {
     }
 
     /// Waits until something is so; a daemon that has ended, or gives no sign within ten seconds, gives none.
-    package func wait(_ what: String, until condition: @Sendable () throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+    package func wait(
+        _ what: String, within patience: Duration = .seconds(10), until condition: @Sendable () throws -> Bool
+    ) async throws {
+        let deadline = ContinuousClock.now + patience
         while true {
             // Asked first: the last it did before it ended may be what is waited for.
             let isOver = !isRunning || ContinuousClock.now >= deadline
@@ -89,13 +91,14 @@ package struct RunningDaemon: Sendable {
 ///   - arguments: More arguments for `mobyfs start`.
 ///   - environment: More variables.
 ///   - launcher: What starts the daemon, with arguments; the daemon's command line comes behind.
+///   - patience: How long it may take to get ready.
 ///   - body: The test.
 /// - Returns: What `body` returns.
 /// - Throws: What `body` throws, and what the daemon printed if it does not get ready.
 @discardableResult
 package func withDaemon<Result: Sendable>(
     in root: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
-    _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
+    patience: Duration = .seconds(10), _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
 ) async throws -> Result {
     var command = launcher + [RunningDaemon.binary.string] + RunningDaemon.arguments(in: root) + arguments
     let isActivated = launcher.first?.hasSuffix("socket-activate") == true
@@ -116,7 +119,7 @@ package func withDaemon<Result: Sendable>(
         defer { daemon.send(SIGTERM) }
         do {
             if !isActivated {
-                try await daemon.wait("the daemon is ready") { try daemon.output.contains("ready") }
+                try await daemon.wait("the daemon is ready", within: patience) { try daemon.output.contains("ready") }
             }
             return .success(try await body(daemon))
         } catch {

@@ -37,11 +37,11 @@ package final class Wire: Sendable {
     package static var ownProcessID: Int32 { getpid() }
 
     /// Connects to a unix socket.
-    package init(_ path: FilePath) throws {
+    package init(_ path: FilePath, patience seconds: Int = 20) throws {
         descriptor = try check(socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0), "socket")
         let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
         try check(result, "connect '\(path)'")
-        limitWaiting()
+        limitWaiting(seconds)
     }
 
     /// Connects to a port of 127.0.0.1.
@@ -64,8 +64,8 @@ package final class Wire: Sendable {
     }
 
     /// A test that waits for ever says less than one that fails.
-    private func limitWaiting() {
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
+    private func limitWaiting(_ seconds: Int = 20) {
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

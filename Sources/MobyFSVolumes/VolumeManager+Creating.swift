@@ -23,7 +23,6 @@ extension VolumeManager {
         let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
         if wanted["from"] != nil { await refresh(nil) }
         try await work(on: name, within: limit ?? limits.long) { deadline in
-            try await self.requirePool()
             let existing = self.entry(name)
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {

@@ -15,8 +15,8 @@ package struct DriverFacts: Sendable {
 
 extension VolumeManager {
     /// Says of each driver what it can do on this host.
-    package func driverFacts() async -> [DriverFacts] {
-        await BlockingWork.run { [drivers, store] in
+    package func driverFacts() async throws -> [DriverFacts] {
+        try await BlockingWork.run(until: .now + limits.short, "look at '\(store.volumes)'") { [drivers, store] in
             let suiting = drivers.first { $0.suits(pool: store.volumes) } ?? drivers[0]
             return drivers.map { driver in
                 DriverFacts(

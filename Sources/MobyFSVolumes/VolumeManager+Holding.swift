@@ -23,8 +23,15 @@ extension VolumeManager {
                 "cannot mount volume '\(name)': the request's 'ID' has \(id.utf8.count) bytes, not 1 to 256")
         }
         return try await work(
-            on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
+            on: name, within: limits.long, inPool: isInPool(name), late: { _ in await self.takeBack(name, id) },
             { deadline in try await self.mount(name, id: id, for: engine, until: deadline) })
+    }
+
+    /// Whether a volume's data is in the pool, or may be.
+    private func isInPool(_ name: VolumeName) -> Bool {
+        // What cannot be told here is told by the Mount itself.
+        guard let volume = entry(name)?.volume, let driver = try? driver(named: volume.driver) else { return true }
+        return driver.keepsDataInside(volume)
     }
 
     /// Mounts a volume for a process of this host that is no engine.
@@ -41,7 +48,7 @@ extension VolumeManager {
     ) async throws -> FilePath {
         let name = try describe(name).name
         return try await work(
-            on: name, within: limits.long, late: { _ in await self.takeBack(name, id) },
+            on: name, within: limits.long, inPool: isInPool(name), late: { _ in await self.takeBack(name, id) },
             { deadline in
                 if let volume = self.entry(name)?.volume {
                     if isAlone { try await self.refuseIfHeld(volume) }
@@ -58,9 +65,6 @@ extension VolumeManager {
         let entry = entry(name)
         if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
         guard let entry, let volume = entry.volume, volume.removedAt == nil else {
-            if let trouble = poolTrouble {
-                throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(trouble)")
-            }
             throw VolumeError(.notFound, "no such volume: '\(name)'")
         }
         if let alone = entry.holders.alone, await !Self.living([alone]).isEmpty {

@@ -37,16 +37,19 @@ extension VolumeManager {
     ///   - name: The volume.
     ///   - limit: How long it may take, waiting for others included.
     ///   - isAlone: Whether it matters to other hosts with the same pool, so that they are not to work on the volume.
+    ///   - needsPool: Whether nothing can come of it while the pool's storage is sick; nil for the same as `isAlone`.
     ///   - late: Takes back what came about after the caller was told that it did not.
     ///   - body: The work; it is given the time when it should be over.
     /// - Returns: What `body` does.
     /// - Throws: What `body` does, or ``VolumeError`` with code `unavailable` when the time is up.
     func work<Result: Sendable>(
         on name: VolumeName, within limit: Duration, alone isAlone: Bool = true,
-        late: (@Sendable (Result) async -> Void)? = nil,
+        inPool needsPool: Bool? = nil, late: (@Sendable (Result) async -> Void)? = nil,
         _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
     ) async throws -> Result {
         let deadline = ContinuousClock.now + limit
+        // Before the volume is locked: who waits for a sick pool is in nobody's way.
+        if needsPool ?? isAlone { try await requirePool(until: min(deadline, .now + limits.short)) }
         guard await locks.lock(name, until: deadline) else {
             throw VolumeError(
                 .unavailable,

@@ -44,7 +44,7 @@ extension VolumeManager {
         if let poolTrouble {
             throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
         }
-        if let trouble = view.trouble {
+        if let trouble = view.trouble ?? poolSickness {
             throw VolumeError(.unavailable, "it cannot be seen whether there is a volume '\(name)': \(trouble)")
         }
         throw VolumeError(.notFound, "no such volume: '\(name)'")

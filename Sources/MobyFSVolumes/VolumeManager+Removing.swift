@@ -11,7 +11,6 @@ extension VolumeManager {
     package func remove(_ name: String) async throws {
         let name = try VolumeName(name)
         try await work(on: name, within: limits.short) { deadline in
-            try await self.requirePool()
             guard let volume = try await self.removable(name) else { return }
             try await self.remove(volume, until: deadline)
         }

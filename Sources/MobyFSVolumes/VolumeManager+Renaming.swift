@@ -28,7 +28,6 @@ extension VolumeManager {
     private func rename(
         _ old: VolumeName, to new: VolumeName, until deadline: ContinuousClock.Instant
     ) async throws {
-        try await requirePool()
         guard let entry = entry(old), let volume = entry.volume, volume.removedAt == nil else {
             throw VolumeError(.notFound, "no such volume: '\(old)'")
         }

@@ -68,6 +68,7 @@ extension VolumeManager {
     /// The snapshots of a volume, the oldest first.
     package func snapshots(of name: String) async throws -> [Snapshot] {
         guard let volume = try describe(name).volume else { return [] }
+        try await requirePool()
         let snapshots = snapshots(in: volume)
         return try await BlockingWork.run { try snapshots.all() }
     }

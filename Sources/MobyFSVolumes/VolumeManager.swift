@@ -26,6 +26,12 @@ package final class VolumeManager: Sendable {
         var entries: [VolumeName: Entry] = [:]
         /// Why the pool could not be read, so that nothing is certain about volumes that are not in the index.
         var poolTrouble: String? = "the volumes are not loaded yet"
+        /// Where the pool was that is in the index.
+        var place: StoragePlace?
+        /// Why the pool cannot be reached just now, though it was read before.
+        var poolSickness: String?
+        /// The latest attempt to read the pool, and where it was then.
+        var load: (number: UInt64, place: StoragePlace?, task: Task<Void, any Error>)?
     }
 
     let store: VolumeStore
@@ -34,7 +40,8 @@ package final class VolumeManager: Sendable {
     let mounts: FilePath
     package let limits: TimeLimits
     let locks = KeyedLocks<VolumeName>()
-    private let poolLock = KeyedLocks<FilePath>()
+    let poolLock = KeyedLocks<FilePath>()
+    let probe: StorageProbe
     /// So that nothing is given back from the trash while it is being deleted.
     let trashLock = KeyedLocks<FilePath>()
     let logger: Logger
@@ -72,6 +79,7 @@ package final class VolumeManager: Sendable {
             for driver in drivers { try driver.purge(directory) }
         }
         mounts = runtimeDirectory.appending("mounts")
+        probe = StorageProbe(root, patience: limits.short)
         self.limits = limits
         holderStore = HolderStore(runtimeDirectory: runtimeDirectory, logger: logger)
         self.drivers = drivers
@@ -94,22 +102,56 @@ package final class VolumeManager: Sendable {
 
     func update(_ name: VolumeName, _ body: (inout Entry) -> Void) {
         state.withLock { body(&$0.entries[name, default: Entry()]) }
-        if sharing != nil { view.touch(name) }
+        view.touch(name)
         changes.continuation.yield()
     }
 
     func forget(_ name: VolumeName) {
         state.withLock { $0.entries[name] = nil }
-        if sharing != nil {
-            view.touch(name)
-            view.note(nil, of: name)
-        }
+        view.touch(name)
+        if sharing != nil { view.note(nil, of: name) }
         changes.continuation.yield()
     }
 
     /// Why the pool could not be read, if so.
     package var poolTrouble: String? {
         state.withLock { $0.poolTrouble }
+    }
+
+    /// Why the pool cannot be reached just now, if so; the volumes that were read of it are answered for.
+    package var poolSickness: String? {
+        state.withLock { $0.poolSickness }
+    }
+
+    func noteSickness(_ sickness: String?) {
+        let before = state.withLock { state in
+            defer { state.poolSickness = sickness }
+            return state.poolSickness
+        }
+        guard before != sickness else { return }
+        if let sickness {
+            logger.error("the pool is sick; its volumes are answered for", metadata: ["error": "\(sickness)"])
+        } else {
+            logger.notice("the pool is well again")
+        }
+        changes.continuation.yield()
+    }
+
+    /// Notes why nothing is known of the volumes, unless something is by now.
+    func noteUnloaded(_ trouble: String) {
+        let isNew = state.withLock { state in
+            guard state.poolTrouble != nil, state.poolTrouble != trouble else { return false }
+            state.poolTrouble = trouble
+            return true
+        }
+        if isNew { logger.error("the volumes are not loaded", metadata: ["error": "\(trouble)"]) }
+        changes.continuation.yield()
+    }
+
+    /// Where the pool was that is in the index.
+    var place: StoragePlace? {
+        get { state.withLock { $0.place } }
+        set { state.withLock { $0.place = newValue } }
     }
 
     /// Something happens in it whenever the number of volumes or of holders may have changed.
@@ -121,20 +163,43 @@ package final class VolumeManager: Sendable {
     ///
     /// A pool that cannot be read or written does not stop the daemon: it is said in the log and in each answer.
     package func load() async {
+        await load(number: nil)
+    }
+
+    /// Joins the attempt to read the pool that goes on where it is, or begins one.
+    func beginLoad(
+        at place: StoragePlace?, _ begin: (UInt64) -> Task<Void, any Error>
+    ) -> Task<Void, any Error> {
+        state.withLock { state in
+            if let load = state.load, load.place == place { return load.task }
+            let number = (state.load?.number ?? 0) + 1
+            let task = begin(number)
+            state.load = (number, place, task)
+            return task
+        }
+    }
+
+    /// - Parameter number: Of the attempt: what comes of one counts unless a later one was begun.
+    func load(number: UInt64?) async {
         do {
-            let (contents, holders, missing) = try await BlockingWork.run { [store, holderStore, sharing, logger] in
+            let (place, contents, holders, missing) = try await BlockingWork.run {
+                [store, holderStore, sharing, logger] in
                 do {
                     try store.prepare()
                 } catch {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
+                let place = try StoragePlace(of: store.root)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
                 var missing: [VolumeName: String] = [:]
                 for volume in contents.volumes { missing[volume.name] = self.troubleWithData(of: volume) }
-                return (contents, holderStore.load(), missing)
+                return (place, contents, holderStore.load(), missing)
             }
-            state.withLock { state in
+            let isLatest = state.withLock { state in
+                guard number == nil || state.load?.number == number else { return false }
+                state.load = nil
+                state.place = place
                 state.poolTrouble = nil
                 state.entries = [:]
                 for volume in contents.volumes {
@@ -143,14 +208,20 @@ package final class VolumeManager: Sendable {
                 }
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
                 for (name, holders) in holders { state.entries[name]?.holders = holders }
+                return true
             }
+            guard isLatest else { return }
             leftovers.withLock { $0 = contents.leftovers }
             removals.continuation.yield()
-            await noteIdleMounts()
+            await noteIdleMounts(besides: holders.keys)
             await announceHeld()
         } catch {
             logger.error("the volumes cannot be loaded", metadata: ["error": "\(error)"])
-            state.withLock { $0.poolTrouble = "\(error)" }
+            state.withLock { state in
+                guard number == nil || state.load?.number == number else { return }
+                state.load = nil
+                state.poolTrouble = "\(error)"
+            }
         }
         changes.continuation.yield()
     }
@@ -176,22 +247,6 @@ package final class VolumeManager: Sendable {
             return nil
         }
         return "its data is gone: there is no '\(missing)'; see 'mobyfs doctor'"
-    }
-
-    /// Tries again to load a pool that could not be read before.
-    package func loadIfNeeded() async {
-        guard poolTrouble != nil else { return }
-        await poolLock.withLock(store.root) {
-            if self.poolTrouble != nil { await self.load() }
-        }
-    }
-
-    /// Throws unless the pool is loaded, after another attempt to load it.
-    func requirePool() async throws {
-        await loadIfNeeded()
-        guard let trouble = poolTrouble else { return }
-        throw VolumeError(
-            .unavailable, "the volumes in '\(store.root)' cannot be read: \(trouble); nothing was changed")
     }
 
     // MARK: - Drivers

@@ -41,7 +41,7 @@ import Testing
         try await withTemporaryDirectory { root in
             try #require(!BtrfsDirectory.isBtrfs(root), "the tests are on btrfs themselves")
             let fixture = await ManagerFixture(root: root, drivers: [DirectoryDriver(reserved: []), BtrfsDriver()])
-            let facts = try #require(await fixture.volumes.driverFacts().last)
+            let facts = try #require(try await fixture.volumes.driverFacts().last)
             #expect(facts.lacks.count == 1 && !facts.isDefault)
             let error = await #expect(throws: VolumeError.self) {
                 try await fixture.volumes.create("db", options: ["compression": "zstd"])
@@ -120,7 +120,7 @@ struct BtrfsDriverTests {
 
     @Test func isTheDriverOfAPoolOnBtrfs() async throws {
         try await withVolumes { fixture in
-            let facts = try #require(await fixture.volumes.driverFacts().last)
+            let facts = try #require(try await fixture.volumes.driverFacts().last)
             #expect(facts.isDefault && facts.lacks.isEmpty && facts.size == .enforced)
             try await fixture.volumes.create("db", options: nil)
             #expect(try fixture.volumes.describe("db").volume?.driver == "btrfs")

@@ -31,12 +31,15 @@ package struct ControlSubsystem: PluginSubsystem {
                 return try await answer(call, process)
             }
         }
-        on(ListDrivers.self) { _ in DriverList(await volumes.driverFacts()) }
+        on(ListDrivers.self) { _ in DriverList(try await volumes.driverFacts()) }
         on(ListVolumes.self) { _ in VolumeList(volumes: try volumes.describeAll().map { VolumeDetails($0) }) }
         on(InspectVolume.self) {
             await volumes.refresh($0.name)
             let description = try volumes.describe($0.name)
-            return VolumeDetails(description, hosts: try await volumes.otherHosts(with: description.name))
+            // Of a pool that does not answer, the rest is known all the same.
+            let isSick = volumes.poolSickness != nil
+            let hosts = isSick ? nil : try? await volumes.otherHosts(with: description.name, within: .seconds(1))
+            return VolumeDetails(description, hosts: hosts)
         }
         on(CreateVolume.self) {
             try await volumes.create($0.name, options: $0.options, within: volumes.limits.copying)

@@ -233,12 +233,20 @@ package struct DirectoryDriver: VolumeDriver {
         }
         if let expected = FileSystemIdentity(state: volume.state) { try require(expected, of: path, for: volume) }
         // In the pool nobody has put a link there but to lead out of it.
-        let isThere =
-            volume.options["mountpoint"] == nil
-            ? Directories.isRealDirectory(path) : Directories.isDirectory(path) == true
-        guard isThere else {
+        guard try isDirectory(path, of: volume, followingLinks: volume.options["mountpoint"] != nil) else {
             throw VolumeError(
                 .unavailable, "volume '\(volume.name)' cannot be mounted: its directory '\(path)' is gone; restore it")
+        }
+    }
+
+    /// Whether there is a directory; throws where storage does not tell.
+    private static func isDirectory(_ path: FilePath, of volume: Volume, followingLinks: Bool) throws -> Bool {
+        do {
+            return try Files.isDirectory(path, followingLinks: followingLinks)
+        } catch let error as SystemCallError where [.noSuchFileOrDirectory, .notDirectory].contains(error.errno) {
+            return false
+        } catch {
+            throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
         }
     }
 
@@ -247,7 +255,9 @@ package struct DirectoryDriver: VolumeDriver {
     /// Else the container would find an empty directory, and its data would end up under the mountpoint.
     private static func require(_ expected: FileSystemIdentity, of path: FilePath, for volume: Volume) throws {
         var existing = path
-        while Directories.isDirectory(existing) == nil, !existing.isRoot { existing.removeLastComponent() }
+        while try !existing.isRoot && !isDirectory(existing, of: volume, followingLinks: true) {
+            existing.removeLastComponent()
+        }
         let found = try FileSystemIdentity(of: existing)
         guard !expected.matches(found) else { return }
         throw VolumeError(

@@ -49,7 +49,8 @@ extension DriverCheck {
         guard case .refused = run.fixture.sizes else { return }
         let error = await #expect(throws: VolumeError.self) { try await run.create("db", ["size": "64MiB"]) }
         #expect(error?.code == .invalidArgument)
-        let able = await run.volumes.driverFacts().filter { $0.size == .enforced && $0.lacks.isEmpty }.map(\.info.name)
+        let able = try await run.volumes.driverFacts().filter { $0.size == .enforced && $0.lacks.isEmpty }.map(
+            \.info.name)
         #expect(!able.isEmpty && able.allSatisfy { "\(error?.message ?? "")".contains($0) }, "\(able) are not named")
         #expect(run.volumes.counts.volumes == 0)
         try await run.create("db")

@@ -7,9 +7,9 @@ import SystemPackage
 extension VolumeManager {
     /// Looks through the pool for what is not as it should be, and changes nothing.
     package func findings() async throws -> [Finding] {
-        await loadIfNeeded()
-        if let poolTrouble {
-            return [Finding(.pool, store.root.string, "it cannot be read: \(poolTrouble)", advice: "see to its disk")]
+        await checkPool()
+        if let trouble = poolTrouble ?? poolSickness {
+            return [Finding(.pool, store.root.string, "it cannot be read: \(trouble)", advice: "see to its disk")]
         }
         return try await BlockingWork.run { [doctor] in try doctor.findings() }
     }
@@ -29,22 +29,18 @@ extension VolumeManager {
         guard let repair = finding.repair else {
             throw VolumeError(.invalidArgument, "'\(id)' cannot be repaired by itself: \(finding.advice)")
         }
-        switch repair {
-        case .list(let volume, let place):
-            try await withTrash {
-                _ = try await self.finding(id)
-                try await BlockingWork.run { try VolumeRecord.write(volume, in: place) }
+        let subject = String(finding.subject.prefix { $0 != "/" && $0 != "@" })
+        let work = { @Sendable () async throws -> Void in
+            // Somebody may have been quicker.
+            guard try await self.finding(id) == finding else {
+                throw VolumeError(.unavailable, "'\(id)' has changed meanwhile: look again")
             }
-        default:
-            let text = finding.subject.prefix { $0 != "/" && $0 != "@" }
-            let name = try VolumeName(String(text))
-            try await workOnDamaged(name) {
-                // Somebody may have been quicker.
-                guard try await self.finding(id) == finding else {
-                    throw VolumeError(.unavailable, "'\(id)' has changed meanwhile: look again")
-                }
-                try await self.apply(repair, to: name)
-            }
+            try await self.apply(repair, to: subject)
+        }
+        if case .list = repair {
+            try await withTrash(work)
+        } else {
+            try await workOnDamaged(try VolumeName(subject), work)
         }
         logger.notice("repaired", metadata: ["volume.name": "\(finding.subject)", "repair": "\(finding.advice)"])
     }
@@ -65,7 +61,7 @@ extension VolumeManager {
         }
     }
 
-    private func apply(_ repair: Finding.Repair, to name: VolumeName) async throws {
+    private func apply(_ repair: Finding.Repair, to subject: String) async throws {
         switch repair {
         case .write(let volume, let directory):
             try await BlockingWork.run {
@@ -78,10 +74,10 @@ extension VolumeManager {
         case .recover(let volume):
             let snapshots = snapshots(in: volume)
             try await BlockingWork.run { _ = try snapshots.recover() }
-            try await serve(volume, from: store.directory(of: name))
+            try await serve(volume, from: store.directory(of: volume.name))
         case .list(let volume, let place): try await BlockingWork.run { try VolumeRecord.write(volume, in: place) }
         case .date(let snapshot):
-            let snapshots = SnapshotStore(in: store.directory(of: name)) { _ in }
+            let snapshots = SnapshotStore(in: store.directory(of: try VolumeName(subject))) { _ in }
             try await BlockingWork.run { try snapshots.date(snapshot) }
         case .delete(let path): try await BlockingWork.run { try Files.unlink(path) }
         }

@@ -6,22 +6,31 @@ import SystemPackage
 
 /// Seeing what other hosts do with the same pool.
 extension VolumeManager {
-    /// Takes over what other hosts have done, as far as the pool's servers answer at once.
+    /// Whether others may have changed what there is of a volume, or of all: other hosts, or whoever has just mounted the
+    /// pool's file system.
+    package func needsRefresh(_ text: String?) -> Bool {
+        guard sharing == nil else { return true }
+        guard let name = text.flatMap({ try? VolumeName($0) }) else { return false }
+        return entry(name) == nil
+    }
+
+    /// Takes over what others have done, as far as the pool's servers answer at once.
     ///
     /// - Parameter text: The volume that matters; nil for all.
     package func refresh(_ text: String?) async {
-        guard sharing != nil, poolTrouble == nil else { return }
+        // Who asks now would wait for nothing; that it is well again shows elsewhere.
+        guard poolTrouble == nil, poolSickness == nil else { return }
         if let text {
             guard let name = try? VolumeName(text) else { return }
-            await refresh(name, isThorough: true)
-        } else {
+            if sharing == nil { await checkPool(for: name) } else { await refresh(name, isThorough: true) }
+        } else if sharing != nil {
             await refresh(nil, isThorough: false)
         }
     }
 
     /// Looks at all volumes, also at those that were there before, and whether this host still counts as one of the pool's.
     package func refreshThoroughly() async {
-        guard let sharing, poolTrouble == nil else { return }
+        guard let sharing, poolTrouble == nil, poolSickness == nil else { return }
         await refresh(nil, isThorough: true)
         do {
             guard try await !isStillMember(sharing) else { return }
@@ -78,7 +87,7 @@ extension VolumeManager {
 
     private func refresh(_ name: VolumeName?, isThorough: Bool) async {
         let key = name?.description ?? (isThorough ? "/thorough" : "/")
-        let (arrival, deadline) = (ContinuousClock.now, ContinuousClock.now + Self.serverPatience)
+        let (arrival, deadline) = (ContinuousClock.now, ContinuousClock.now + Self.readPatience)
         do {
             guard await view.locks.lock(key, until: deadline) else {
                 throw SystemCallError("read '\(store.volumes)'", .timedOut)
@@ -100,6 +109,7 @@ extension VolumeManager {
         } catch {
             logger.debug("the volumes of other hosts cannot be seen", metadata: ["error": "\(error)"])
             view.trouble = "\(error)"
+            if (error as? SystemCallError)?.errno == .timedOut { noteSickness("\(error)") }
         }
     }
 

@@ -45,7 +45,6 @@ extension VolumeManager {
         _ body: @Sendable () async throws -> Result
     ) async throws -> Result {
         guard let sharing else { return try await body() }
-        try await requirePool()
         return try await sharing.withLock(name.description, until: deadline) {
             try await self.look(at: name)
             return try await body()
@@ -166,9 +165,17 @@ extension VolumeManager {
     }
 
     /// The other hosts that have a volume mounted.
-    package func otherHosts(with name: VolumeName) async throws -> [PoolHost] {
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - patience: How long to wait for the pool's servers; nil for as long as a call may take.
+    /// - Returns: The hosts, in any order.
+    /// - Throws: ``SystemCallError``.
+    package func otherHosts(with name: VolumeName, within patience: Duration? = nil) async throws -> [PoolHost] {
         guard let sharing else { return [] }
-        return try await BlockingWork.run { try sharing.others(with: name) }
+        return try await BlockingWork.run(until: .now + (patience ?? limits.short), "reach '\(store.root)'") {
+            try sharing.others(with: name)
+        }
     }
 
     /// Throws an error that names the other host that has a volume mounted, if any.

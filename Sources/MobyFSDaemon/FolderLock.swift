@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import MobyFSVolumes
+import Synchronization
+import SystemPackage
+
+/// Keeps other daemons out of a folder, whichever file system is mounted there.
+///
+/// A lock keeps its file system from being unmounted. So one that is sick, or has turned read-only, is let go of for
+/// whoever mends it, and what is there afterwards is locked anew.
+final class FolderLock: Sendable {
+    /// How long the folder's storage is waited for.
+    private static let patience = Duration.seconds(5)
+
+    private let path: FilePath
+    /// What tells people to choose another folder.
+    private let flag: String
+    private let access: FolderAccess
+    private let takeover: Takeover
+    private let logger: Logger
+    private let held = Mutex<DirectoryLock?>(nil)
+    /// Whether a look at the folder goes on.
+    private let isLooking = Mutex(false)
+
+    init(_ path: FilePath, flag: String, _ access: FolderAccess, _ takeover: Takeover, _ logger: Logger) {
+        self.path = path
+        self.flag = flag
+        self.access = access
+        self.takeover = takeover
+        self.logger = logger
+    }
+
+    /// Locks the folder at the start.
+    ///
+    /// One that is not there cannot be worked in, and needs no lock yet; nor can one whose storage does not answer.
+    ///
+    /// - Throws: ``ConfigurationError`` if another daemon has it.
+    func take() async throws {
+        do {
+            try await BlockingWork.run(until: .now + Self.patience, "open '\(path)'") { [path, access] in
+                try Directories.create(path, mode: 0o710)
+                try access.narrow(path)
+                // What was seen of it of late, the kernel tells without its server.
+                _ = try StoragePlace(of: path)
+            }
+            let lock = try await BlockingWork.value(
+                of: Task { [path, takeover] in try await takeover.lock(path) },
+                until: .now + Self.patience + Takeover.patience, "lock '\(path)'")
+            held.withLock { $0 = lock }
+        } catch let held as DirectoryLock.Held {
+            throw refusal(held)
+        } catch {
+            logger.error("a folder cannot be used", metadata: ["error": "\(error)", "flag": "\(flag)"])
+        }
+    }
+
+    private func refusal(_ held: DirectoryLock.Held) -> ConfigurationError {
+        let holder = held.processID.map { "process \($0)" } ?? "a process"
+        return ConfigurationError(
+            "\(holder) serves volumes with '\(held.path)' already: stop it, or choose another folder with \(flag)")
+    }
+
+    /// Locks what is at the path now, and lets go of what was there before.
+    ///
+    /// - Throws: ``ConfigurationError`` if another daemon has it by now.
+    func follow() async throws {
+        // One that hangs is enough.
+        guard
+            isLooking.withLock({ isLooking in
+                defer { isLooking = true }
+                return !isLooking
+            })
+        else { return }
+        do {
+            try await BlockingWork.run(until: .now + Self.patience, "look at '\(path)'") {
+                defer { self.isLooking.withLock { $0 = false } }
+                try self.followNow()
+            }
+        } catch let held as DirectoryLock.Held {
+            throw refusal(held)
+        } catch {
+            logger.warning("a folder is not locked", metadata: ["error": "\(error)", "flag": "\(flag)"])
+        }
+    }
+
+    private func followNow() throws {
+        do {
+            // What nobody can write to needs no lock.
+            let mount = MountLocation(ofMounted: Directories.resolve(path), in: try MountTable())?.covering
+            let isReadOnly = mount?.isReadOnly == true
+            guard try isReadOnly || held.withLock({ try $0?.isStill(at: path) }) != true else { return }
+            // Let go of first: it may be the same one, which shows under another number.
+            held.withLock { $0 = nil }
+            guard !isReadOnly else { return }
+            let lock = try DirectoryLock(path)
+            held.withLock { $0 = lock }
+        } catch {
+            held.withLock { $0 = nil }
+            throw error
+        }
+    }
+}

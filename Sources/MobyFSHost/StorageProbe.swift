@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CMobyFSShims
+import Glibc
+import Synchronization
+package import SystemPackage
+
+/// Where a folder is: another after something was mounted over it, or unmounted.
+package struct StoragePlace: Hashable, Sendable {
+    /// The folder's path without symbolic links.
+    let path: FilePath
+    let mountID: UInt64
+    let device: dev_t
+
+    /// Looks a folder up, and so asks its server.
+    ///
+    /// Not by the number of its file: over sshfs that changes.
+    package init(of path: FilePath) throws {
+        let descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
+        defer { close(descriptor) }
+        var facts = mobyfs_file_facts()
+        let reason = mobyfs_file_facts(descriptor, &facts)
+        guard reason == 0 else { throw SystemCallError("statx '\(path)'", Errno(rawValue: reason)) }
+        self.path = Files.target(ofLink: "/proc/self/fd/\(descriptor)").map { FilePath($0) } ?? path
+        mountID = facts.mount_id
+        device = try FileID(ofDescriptor: descriptor, named: path).device
+    }
+}
+
+/// Finds out whether a folder's storage answers, without waiting for it longer than anybody can.
+///
+/// Nothing ends a look at a server that hangs. So all who ask share one; only if what hangs was unmounted, or something
+/// mounted over it, is another begun. And once the storage has been silent for long, nobody waits for it any more.
+package final class StorageProbe: Sendable {
+    private struct Look {
+        let number: UInt64
+        let begin: ContinuousClock.Instant
+        /// What was mounted there, as far as the mount table tells.
+        let mountID: UInt64?
+        let task: Task<StoragePlace, any Error>
+    }
+
+    private struct State {
+        /// The latest that goes on.
+        var look: Look?
+        var count: UInt64 = 0
+        /// Where the folder was at last.
+        var path: FilePath
+    }
+
+    /// How often the mount table is asked whether what hangs is still what matters.
+    private static let interval = Duration.seconds(1)
+    /// For how long even storage that was silent before is asked.
+    private static let chance = Duration.seconds(1)
+
+    private let path: FilePath
+    private let patience: Duration
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - path: The folder.
+    ///   - patience: How long the storage may be silent.
+    package init(_ path: FilePath, patience: Duration) {
+        self.path = path
+        self.patience = patience
+        state = Mutex(State(path: path))
+    }
+
+    /// Looks at the folder.
+    ///
+    /// - Parameter deadline: How long to wait.
+    /// - Returns: Where it is.
+    /// - Throws: ``SystemCallError``, with `timedOut` if the storage does not answer.
+    package func look(until deadline: ContinuousClock.Instant) async throws -> StoragePlace {
+        let start = ContinuousClock.now
+        while true {
+            let look = join()
+            let end = min(deadline, max(start + Self.chance, look.begin + patience))
+            let pause = min(end, .now + Self.interval)
+            do {
+                return try await BlockingWork.value(of: look.task, until: pause, "reach '\(path)'")
+            } catch let error as SystemCallError where error.errno == .timedOut {
+                // Before the pause is over, the storage itself has said so.
+                guard pause <= .now, .now < end else { throw error }
+            }
+        }
+    }
+
+    /// The look that goes on at what is mounted there now, or a new one.
+    private func join() -> Look {
+        let (current, place) = state.withLock { ($0.look, $0.path) }
+        if let current, current.begin + Self.interval > .now { return current }
+        // It is told without the server.
+        let mountID = (try? MountTable()).flatMap { MountLocation(ofMounted: place, in: $0)?.covering.id }
+        return state.withLock { state in
+            if let look = state.look, look.number != current?.number || look.mountID == mountID { return look }
+            state.count += 1
+            let number = state.count
+            let task = Task { [path] in
+                do {
+                    let place = try await BlockingWork.run { try StoragePlace(of: path) }
+                    end(number, at: place.path)
+                    return place
+                } catch {
+                    end(number, at: nil)
+                    throw error
+                }
+            }
+            let look = Look(number: number, begin: .now, mountID: mountID, task: task)
+            state.look = look
+            return look
+        }
+    }
+
+    private func end(_ number: UInt64, at path: FilePath?) {
+        state.withLock { state in
+            if let path { state.path = path }
+            if state.look?.number == number { state.look = nil }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import MobyFSHost
+import SystemPackage
+
+// Whether the pool is there. Its storage may be sick, and be well again; its file system may be mounted after this process
+// has started, be unmounted below it and come back. What was read of it once is answered for all the while.
+extension VolumeManager {
+    /// How long a start waits for the pool before it goes on without, and serves what needs none.
+    private static let startPatience = Duration.seconds(5)
+    /// The same once it has answered: there may be much to read.
+    private static let loadPatience = Duration.seconds(30)
+    /// How long a call that only reads waits.
+    static let readPatience = Duration.seconds(1)
+
+    /// Tries to load a pool that could not be read yet.
+    ///
+    /// One whose storage is silent is not waited for: what is being read is taken over when it is there.
+    package func loadIfNeeded() async {
+        guard poolTrouble != nil else { return }
+        var place: StoragePlace?
+        do {
+            place = try await probe.look(until: .now + Self.startPatience)
+        } catch let error as SystemCallError where error.errno == .timedOut {
+            return noteUnloaded("\(silent(error))")
+        } catch {
+            // The load says it better, or makes the folder.
+            logger.debug("the pool cannot be looked at", metadata: ["error": "\(error)"])
+        }
+        let load = beginLoad(at: place) { number in
+            Task<Void, any Error> { await self.load(number: number) }
+        }
+        do {
+            try await BlockingWork.value(of: load, until: .now + Self.loadPatience, "read '\(store.volumes)'")
+        } catch {
+            noteUnloaded("they are being read; that takes long")
+        }
+    }
+
+    /// Throws unless the pool is loaded and its storage answers, after another attempt to have it so.
+    func requirePool(until deadline: ContinuousClock.Instant? = nil) async throws {
+        let deadline = deadline ?? .now + limits.short
+        await loadIfNeeded()
+        if let trouble = poolTrouble {
+            throw VolumeError(
+                .unavailable, "the volumes in '\(store.root)' cannot be read: \(trouble); nothing was changed")
+        }
+        try await lookAtPool(until: deadline)
+    }
+
+    /// Looks now and then whether the pool is there.
+    ///
+    /// - Parameter patience: How long to wait for it.
+    package func checkPool(within patience: Duration = startPatience) async {
+        await loadIfNeeded()
+        guard poolTrouble == nil else { return }
+        // What is wrong was noted.
+        try? await lookAtPool(until: .now + patience)
+    }
+
+    /// The same for a call that asks for a volume that is not known: its file system may have just been mounted.
+    func checkPool(for name: VolumeName) async {
+        if entry(name) == nil { await checkPool(within: Self.readPatience) }
+    }
+
+    private func lookAtPool(until deadline: ContinuousClock.Instant) async throws {
+        do {
+            let place = try await probe.look(until: deadline)
+            if place != self.place { try await takeOver(place, until: deadline) }
+            noteSickness(nil)
+        } catch {
+            let error = unreachable(error)
+            noteSickness("\(error)")
+            throw error
+        }
+    }
+
+    /// Takes over what there is of volumes where another file system is mounted than before.
+    private func takeOver(_ place: StoragePlace, until deadline: ContinuousClock.Instant) async throws {
+        guard await poolLock.lock(store.root, until: deadline) else {
+            throw SystemCallError("read '\(store.volumes)'", .timedOut)
+        }
+        defer { poolLock.unlock(store.root) }
+        guard place != self.place else { return }
+        let generation = view.generation
+        let known = Set(entries.filter { $0.value.volume != nil }.keys)
+        let (contents, holders) = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
+            [store, holderStore] in
+            do {
+                // Work that began before may be going on: nothing is deleted or set aside.
+                return (try store.load(amongHosts: { _ in false }), holderStore.load())
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                if known.isEmpty { try store.prepare() }
+                return (VolumeStore.Contents(), holderStore.load())
+            }
+        }
+        let found = Set(contents.volumes.map(\.name)).union(contents.troubled.keys)
+        guard !found.isEmpty || known.isEmpty else {
+            throw VolumeError(
+                .unavailable,
+                "there are no volumes in '\(store.root)' any more: is the file system mounted that belongs there?")
+        }
+        for volume in contents.volumes where view.isUntouched(volume.name, since: generation) {
+            let isNew = entry(volume.name) == nil
+            adopt(volume.name, .success(volume))
+            if isNew, let held = holders[volume.name] { update(volume.name) { $0.holders = held } }
+        }
+        for (name, trouble) in contents.troubled where view.isUntouched(name, since: generation) {
+            update(name) { $0.trouble = trouble }
+        }
+        let gone = known.subtracting(found).filter { view.isUntouched($0, since: generation) }
+        for name in gone { adopt(name, nil) }
+        if !gone.isEmpty {
+            logger.warning(
+                "volumes are left behind on the file system that was at the data folder before",
+                metadata: ["volume.names": "\(gone.map(\.description).sorted().joined(separator: " "))"])
+        }
+        self.place = place
+        logger.notice("another file system is mounted at the data folder", metadata: ["volume.count": "\(found.count)"])
+        await noteIdleMounts(besides: holders.keys)
+        removals.continuation.yield()
+    }
+
+    // MARK: - Saying what is wrong
+
+    private func silent(_ error: any Error) -> VolumeError {
+        VolumeError(
+            .unavailable, "the storage of '\(store.root)' does not answer; is its server or disk there?", cause: error)
+    }
+
+    private func unreachable(_ error: any Error) -> VolumeError {
+        switch error {
+        case let error as VolumeError: error
+        case let error as SystemCallError where error.errno == .timedOut: silent(error)
+        default: VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be reached", cause: error)
+        }
+    }
+}
