@@ -25,6 +25,11 @@ package struct StoragePlace: Hashable, Sendable {
         mountID = facts.mount_id
         device = try FileID(ofDescriptor: descriptor, named: path).device
     }
+
+    /// Where the file system is mounted that the folder is on.
+    package var mountpoint: FilePath? {
+        get throws { MountLocation(ofMounted: path, in: try MountTable())?.covering.mountpoint }
+    }
 }
 
 /// Finds out whether a folder's storage answers, without waiting for it longer than anybody can.

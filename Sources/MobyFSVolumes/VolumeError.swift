@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MobyFSHost
+import SystemPackage
+
 /// Why something could not be done with a volume; the engine shows its user the text.
 package struct VolumeError: Error, Sendable {
     /// The kind of reason.
@@ -38,5 +41,16 @@ package struct VolumeError: Error, Sendable {
 extension VolumeError: CustomStringConvertible {
     package var description: String {
         cause.map { "\(message): \($0)" } ?? message
+    }
+}
+
+extension VolumeError {
+    /// What to do about a failed system call, where the call's own text says too little.
+    static func advice(on error: SystemCallError) -> String? {
+        switch error.errno {
+        case .noSpace, .diskQuotaExceeded: "the pool is full, make room in it"
+        case .readOnlyFileSystem: "its file system is read-only; 'dmesg' may say why; mend it and mount it anew"
+        default: nil
+        }
     }
 }

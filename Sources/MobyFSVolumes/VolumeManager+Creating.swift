@@ -250,7 +250,7 @@ extension VolumeManager {
     /// Says which volume it is about, unless the error does.
     private static func failure(_ volume: Volume, _ error: any Error) -> any Error {
         guard let error = error as? SystemCallError else { return error }
-        let advice = [.noSpace, .diskQuotaExceeded].contains(error.errno) ? ": the pool is full, make room in it" : ""
+        let advice = VolumeError.advice(on: error).map { ": \($0)" } ?? ""
         return VolumeError(.io, "cannot create volume '\(volume.name)'\(advice)", cause: error)
     }
 

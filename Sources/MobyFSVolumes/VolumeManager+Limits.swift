@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MobyFSHost
 import Synchronization
 
 /// How long calls may take.
@@ -64,6 +65,9 @@ extension VolumeManager {
                     isAlone
                         ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
                         : try await body(deadline))
+            } catch let error as SystemCallError {
+                let advice = VolumeError.advice(on: error)
+                outcome = .failure(advice.map { VolumeError(.io, "volume '\(name)': \($0)", cause: error) } ?? error)
             } catch {
                 outcome = .failure(error)
             }

@@ -85,6 +85,16 @@ extension VolumeManager {
         guard place != self.place else { return }
         let generation = view.generation
         let known = Set(entries.filter { $0.value.volume != nil }.keys)
+        let mountpoint = try place.mountpoint
+        // What there may be of volumes below it is not what was acknowledged.
+        if let before = poolMountpoint, let mountpoint, !known.isEmpty, before != mountpoint,
+            before.starts(with: mountpoint)
+        {
+            throw VolumeError(
+                .unavailable,
+                "the file system that was mounted at '\(before)', with the volumes, is not mounted there any more: mount "
+                    + "it again, or restart mobyfs to go on without")
+        }
         let (contents, holders) = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
             [store, holderStore] in
             do {
@@ -99,7 +109,8 @@ extension VolumeManager {
         guard !found.isEmpty || known.isEmpty else {
             throw VolumeError(
                 .unavailable,
-                "there are no volumes in '\(store.root)' any more: is the file system mounted that belongs there?")
+                "there are no volumes in '\(store.root)' any more: mount the file system that belongs there, or restart "
+                    + "mobyfs to begin anew")
         }
         for volume in contents.volumes where view.isUntouched(volume.name, since: generation) {
             let isNew = entry(volume.name) == nil
@@ -116,7 +127,7 @@ extension VolumeManager {
                 "volumes are left behind on the file system that was at the data folder before",
                 metadata: ["volume.names": "\(gone.map(\.description).sorted().joined(separator: " "))"])
         }
-        self.place = place
+        note(place, mountedAt: mountpoint)
         logger.notice("another file system is mounted at the data folder", metadata: ["volume.count": "\(found.count)"])
         await noteIdleMounts(besides: holders.keys)
         removals.continuation.yield()

@@ -40,7 +40,7 @@ extension VolumeManager {
         } catch {
             throw VolumeError(.notFound, "no such volume: \(error.message)")
         }
-        if let entry = entry(name), entry.isListed { return describe(name, entry) }
+        if let entry = entry(name), entry.isListed { return describe(name, entry, poolSickness) }
         if let poolTrouble {
             throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
         }
@@ -55,10 +55,11 @@ extension VolumeManager {
         if let poolTrouble {
             throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
         }
-        return entries.filter { $0.value.isListed }.map { describe($0.key, $0.value) }.sorted { $0.name < $1.name }
+        let sickness = poolSickness
+        return entries.filter { $0.value.isListed }.map { describe($0.key, $0.value, sickness) }.sorted { $0.name < $1.name }
     }
 
-    private func describe(_ name: VolumeName, _ entry: Entry) -> VolumeDescription {
+    private func describe(_ name: VolumeName, _ entry: Entry, _ sickness: String?) -> VolumeDescription {
         var description = VolumeDescription(
             name: name, holders: entry.holders, trouble: entry.trouble ?? entry.mountFailure)
         guard let volume = entry.volume else { return description }
@@ -66,6 +67,7 @@ extension VolumeManager {
         description.warning = volume.warning
         do {
             let driver = try driver(named: volume.driver)
+            if entry.trouble == nil, let sickness, driver.keepsDataInside(volume) { description.trouble = sickness }
             description.mountpoint = driver.mountpoint(of: volume, in: context(volume))
             // What is not in the pool, nor in memory, is not the volume's own.
             let isOwn = driver.keepsDataInside(volume) || !driver.info.isLasting

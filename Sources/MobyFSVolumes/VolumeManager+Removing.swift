@@ -53,8 +53,14 @@ extension VolumeManager {
             throw await naming(context, error)
         }
         await withdraw(volume.name)
-        try await driver.remove(volume, in: context)
         let name = volume.name
+        if try await isGone(volume) {
+            try await BlockingWork.run { [holderStore] in try holderStore.save(VolumeHolders(), of: name) }
+            forget(name)
+            context.logger.warning("a volume is forgotten: somebody has taken its folder away")
+            return
+        }
+        try await driver.remove(volume, in: context)
         if volume.removalPolicy == .keep, driver.keepsDataInside(volume) {
             var kept = volume
             kept.removedAt = .now
@@ -80,6 +86,18 @@ extension VolumeManager {
             context.logger.info("volume moved to the trash", metadata: ["file.path": "\(place)"])
         }
         context.logger.info("volume removed")
+    }
+
+    /// Whether somebody has taken a volume's folder away from the pool, which is there.
+    private func isGone(_ volume: Volume) async throws -> Bool {
+        let folder = store.directory(of: volume.name)
+        return try await BlockingWork.run {
+            do {
+                return try !Files.isDirectory(folder, followingLinks: false)
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                return true
+            }
+        }
     }
 
     /// The same error, with the processes that are at work where the volume is mounted.

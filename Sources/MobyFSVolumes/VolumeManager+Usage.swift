@@ -28,6 +28,7 @@ extension VolumeManager {
     /// - Throws: ``VolumeError`` if there is no such volume.
     package func usage(of names: [String]) async throws -> [VolumeUsageReport] {
         let deadline = ContinuousClock.now + limits.long
+        await checkPool()
         var volumes = try names.isEmpty ? describeAll() : names.map { try describe($0) }
         volumes.reverse()
         return await withTaskGroup { group in
@@ -62,6 +63,7 @@ extension VolumeManager {
 
     private func usage(of volume: Volume, until deadline: ContinuousClock.Instant) async throws -> VolumeUsage {
         let (driver, context) = (try driver(named: volume.driver), context(volume, deadline: deadline))
+        if let poolSickness, driver.keepsDataInside(volume) { throw VolumeError(.unavailable, poolSickness) }
         let path = driver.mountpoint(of: volume, in: context)
         // A server that does not answer is waited for as long as everybody else can wait.
         let patience = min(deadline, .now + .seconds(10))

@@ -26,8 +26,9 @@ package final class VolumeManager: Sendable {
         var entries: [VolumeName: Entry] = [:]
         /// Why the pool could not be read, so that nothing is certain about volumes that are not in the index.
         var poolTrouble: String? = "the volumes are not loaded yet"
-        /// Where the pool was that is in the index.
+        /// Where the pool was that is in the index, and where its file system was mounted.
         var place: StoragePlace?
+        var mountpoint: FilePath?
         /// Why the pool cannot be reached just now, though it was read before.
         var poolSickness: String?
         /// The latest attempt to read the pool, and where it was then.
@@ -149,9 +150,13 @@ package final class VolumeManager: Sendable {
     }
 
     /// Where the pool was that is in the index.
-    var place: StoragePlace? {
-        get { state.withLock { $0.place } }
-        set { state.withLock { $0.place = newValue } }
+    var place: StoragePlace? { state.withLock { $0.place } }
+
+    /// Where the file system was mounted that the index was read from.
+    var poolMountpoint: FilePath? { state.withLock { $0.mountpoint } }
+
+    func note(_ place: StoragePlace, mountedAt mountpoint: FilePath?) {
+        state.withLock { ($0.place, $0.mountpoint) = (place, mountpoint) }
     }
 
     /// Something happens in it whenever the number of volumes or of holders may have changed.
@@ -182,7 +187,7 @@ package final class VolumeManager: Sendable {
     /// - Parameter number: Of the attempt: what comes of one counts unless a later one was begun.
     func load(number: UInt64?) async {
         do {
-            let (place, contents, holders, missing) = try await BlockingWork.run {
+            let (place, mountpoint, contents, holders, missing) = try await BlockingWork.run {
                 [store, holderStore, sharing, logger] in
                 do {
                     try store.prepare()
@@ -194,12 +199,12 @@ package final class VolumeManager: Sendable {
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
                 var missing: [VolumeName: String] = [:]
                 for volume in contents.volumes { missing[volume.name] = self.troubleWithData(of: volume) }
-                return (place, contents, holderStore.load(), missing)
+                return (place, try place.mountpoint, contents, holderStore.load(), missing)
             }
             let isLatest = state.withLock { state in
                 guard number == nil || state.load?.number == number else { return false }
                 state.load = nil
-                state.place = place
+                (state.place, state.mountpoint) = (place, mountpoint)
                 state.poolTrouble = nil
                 state.entries = [:]
                 for volume in contents.volumes {

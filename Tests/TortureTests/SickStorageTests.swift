@@ -103,14 +103,32 @@ struct SickStorageTests {
     @Test func aDiskThatIsUnmountedBelowTheDaemon() async throws {
         try await SickDisk.with("ext4") { disk, daemon in
             try await StorageTrial.run("pool unmounted", with: daemon) { trial in
-                try await disk.shell("umount -l $POOL")
+                for before in ["", "mkdir -p $POOL/volumes/image/data $POOL/volumes/stray/data"] {
+                    // What is below it was left by somebody who forgot to mount it.
+                    try await disk.shell("umount -l $POOL; \(before)")
+                    await trial.answersReads()
+                    await trial.refusesWriting("is not mounted there any more")
+                    await trial.refusesReading("is not mounted there any more")
+                    await trial.letsGo()
+                    let list = await trial.expect("Control.ListVolumes", "{}")
+                    #expect("\(list, default: "none")".contains("is not mounted there any more"))
+                    let bare = try Directories.entries(of: daemon.data)
+                    #expect(bare == (before.isEmpty ? [] : ["volumes"]))
+                    try await disk.mount()
+                    try await trial.isWhole()
+                }
+            }
+        }
+    }
+
+    /// Another disk, which may be meant.
+    @Test func aDiskThatIsExchangedForAnEmptyOne() async throws {
+        try await SickDisk.with("ext4") { disk, daemon in
+            try await StorageTrial.run("pool exchanged", with: daemon) { trial in
+                try await disk.shell("mount -t tmpfs x $POOL")
                 await trial.answersReads()
-                await trial.refusesWriting("is the file system mounted")
-                await trial.refusesReading("is the file system mounted")
-                await trial.letsGo()
-                let bare = try Directories.entries(of: daemon.data)
-                #expect(bare.isEmpty)
-                try await disk.mount()
+                await trial.refusesWriting("mount the file system that belongs there")
+                try await disk.shell("umount $POOL")
                 try await trial.isWhole()
             }
         }

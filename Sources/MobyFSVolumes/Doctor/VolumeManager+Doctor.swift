@@ -11,7 +11,45 @@ extension VolumeManager {
         if let trouble = poolTrouble ?? poolSickness {
             return [Finding(.pool, store.root.string, "it cannot be read: \(trouble)", advice: "see to its disk")]
         }
-        return try await BlockingWork.run { [doctor] in try doctor.findings() }
+        return try await BlockingWork.run { [doctor, store] in
+            let findings = try Self.findings(ofPoolAt: store.root) + doctor.findings()
+            let subjects = Set(findings.map(\.subject))
+            return findings + self.findings(besides: subjects)
+        }
+    }
+
+    /// What is wrong with the pool's file system.
+    private static func findings(ofPoolAt root: FilePath) throws -> [Finding] {
+        var findings: [Finding] = []
+        if MountLocation(ofMounted: Directories.resolve(root), in: try MountTable())?.covering.isReadOnly == true {
+            findings.append(
+                Finding(
+                    .pool, root.string, "its file system is read-only: nothing can be created, changed or removed",
+                    advice: "see 'dmesg' for why; mend the disk and mount it anew"))
+        }
+        if try Directories.freeBytes(of: root) < 1 << 20 {
+            findings.append(
+                Finding(
+                    .pool, root.string, "it is full",
+                    advice: "make room in it: 'mobyfs volume df' and 'mobyfs trash ls' show what takes it up"))
+        }
+        return findings
+    }
+
+    /// What is known of volumes, and the pool itself does not show.
+    private func findings(besides subjects: Set<String>) -> [Finding] {
+        entries.sorted { $0.key < $1.key }.compactMap { name, entry in
+            guard entry.volume != nil, entry.trouble == nil, !subjects.contains(name.description) else { return nil }
+            let folder = store.directory(of: name)
+            guard Directories.isRealDirectory(folder) else {
+                return Finding(
+                    .data, name.description, "its folder '\(folder)' is gone from the pool",
+                    advice: "put it back; or give the volume up: 'mobyfs volume rm \(name)'")
+            }
+            return entry.mountFailure.map {
+                Finding(.data, name.description, $0, advice: "see to it and mount the volume again")
+            }
+        }
     }
 
     private var doctor: VolumeDoctor {
