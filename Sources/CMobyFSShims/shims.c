@@ -16,13 +16,26 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U
+#endif
+
 int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts) {
     struct statx status;
     if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) != 0) return errno;
     if (!(status.stx_mask & STATX_MNT_ID)) return ENOSYS;
     facts->mount_id = status.stx_mnt_id;
     facts->is_mount_root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+    facts->unique_mount_id = facts->mount_id;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID_UNIQUE, &status) == 0 && (status.stx_mask & STATX_MNT_ID_UNIQUE))
+        facts->unique_mount_id = status.stx_mnt_id;
     return 0;
+}
+
+int mobyfs_is_fuse(int fd) {
+    struct statfs status;
+    if (fstatfs(fd, &status) != 0) return -errno;
+    return status.f_type == FUSE_SUPER_MAGIC;
 }
 
 int mobyfs_open_beneath(int dirfd, const char *name, int flags) {

@@ -77,7 +77,10 @@ extension HTTPHandler {
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { outcome in
             self.unwritten -= 1
-            if case .failure = outcome { self.takeBack(response) }
+            switch outcome {
+            case .failure: self.takeBack(response)
+            case .success: self.unread = response.undo == nil ? nil : response
+            }
             self.endIfDone(context: context)
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)

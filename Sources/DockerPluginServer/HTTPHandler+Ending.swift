@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DockerPlugin
+import Glibc
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -111,8 +112,20 @@ extension HTTPHandler {
         }
     }
 
+    /// Takes back what the client has hung up on without having read it.
+    ///
+    /// A unix socket says so, and of nothing else; over TCP a reset may come long after.
+    private func takeBackUnread(after error: any Error, context: ChannelHandlerContext) {
+        guard let response = unread, (error as? IOError)?.errnoCode == ECONNRESET, context.channel.isUnixSocket else {
+            return
+        }
+        unread = nil
+        takeBack(response)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         logger.debug("connection failed", metadata: ["error": "\(error)"])
+        takeBackUnread(after: error, context: context)
         switch (error, state) {
         case (is HTTPParserError, .idle), (is HTTPParserError, .receiving), (is HTTPParserError, .refusing):
             let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")

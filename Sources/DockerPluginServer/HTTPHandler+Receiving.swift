@@ -26,6 +26,8 @@ extension HTTPHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isInsideRead = true
+        // Who goes on has read it.
+        unread = nil
         waiting.append(unwrapInboundIn(data))
         takeWaiting(context: context)
     }

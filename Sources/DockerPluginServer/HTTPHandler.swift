@@ -72,6 +72,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     ///
     /// A large one is written as the client takes it: of one that many wait for there is one copy, not one for each.
     var leaving: (response: PluginResponse, rest: ArraySlice<UInt8>, keepAlive: Bool)?
+    /// The last answer, if it can be taken back and it is not known yet that the client has read it.
+    var unread: PluginResponse?
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
     var unwritten = 0
     var inputIsClosed = false

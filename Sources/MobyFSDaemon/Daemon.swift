@@ -52,7 +52,8 @@ package struct Daemon: Sendable {
             locks.insert(FolderLock(configuration.dataDirectory, flag: "--data-dir", access, takeover, logger), at: 0)
         }
         for lock in locks { try await lock.take() }
-        let volumes = volumes(configuration, sharing, logger)
+        let dataLock = sharing == nil ? locks.first : nil
+        let volumes = volumes(configuration, sharing, logger) { try await dataLock?.claim() }
         await volumes.loadIfNeeded()
         let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
@@ -112,12 +113,13 @@ package struct Daemon: Sendable {
 
     /// The volumes, not read yet.
     private func volumes(
-        _ configuration: Configuration, _ sharing: SharedPool?, _ logger: Logger
+        _ configuration: Configuration, _ sharing: SharedPool?, _ logger: Logger,
+        claim: @escaping @Sendable () async throws -> Void = {}
     ) -> VolumeManager {
         VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
             drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
-            seesHost: !isManaged, sharing: sharing, logger: logger)
+            seesHost: !isManaged, sharing: sharing, logger: logger, claim: claim)
     }
 
     /// Checks what the settings themselves do not show: the options of further names, and the certificates.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Logging
 import MobyFSHost
 import MobyFSVolumes
@@ -20,9 +21,10 @@ final class FolderLock: Sendable {
     private let access: FolderAccess
     private let takeover: Takeover
     private let logger: Logger
-    private let held = Mutex<DirectoryLock?>(nil)
+    /// The lock, and where the folder was that it is on.
+    private let held = Mutex<(lock: DirectoryLock, place: StoragePlace)?>(nil)
     /// Whether a look at the folder goes on.
-    private let isLooking = Mutex(false)
+    private let isLooking = Atomic(false)
 
     init(_ path: FilePath, flag: String, _ access: FolderAccess, _ takeover: Takeover, _ logger: Logger) {
         self.path = path
@@ -48,7 +50,8 @@ final class FolderLock: Sendable {
             let lock = try await BlockingWork.value(
                 of: Task { [path, takeover] in try await takeover.lock(path) },
                 until: .now + Self.patience + Takeover.patience, "lock '\(path)'")
-            held.withLock { $0 = lock }
+            let place = try await BlockingWork.run { [path] in try StoragePlace(of: path) }
+            held.withLock { $0 = (lock, place) }
         } catch let held as DirectoryLock.Held {
             throw refusal(held)
         } catch {
@@ -62,21 +65,27 @@ final class FolderLock: Sendable {
             "\(holder) serves volumes with '\(held.path)' already: stop it, or choose another folder with \(flag)")
     }
 
+    /// Locks what is at the path now, and throws if it is not this daemon's alone afterwards.
+    func claim() async throws {
+        do {
+            try await BlockingWork.run(until: .now + Self.patience, "lock '\(path)'") {
+                if try !self.lockAnew() { throw SystemCallError("lock '\(self.path)'", .wouldBlock) }
+            }
+        } catch let held as DirectoryLock.Held {
+            throw refusal(held)
+        }
+    }
+
     /// Locks what is at the path now, and lets go of what was there before.
     ///
     /// - Throws: ``ConfigurationError`` if another daemon has it by now.
     func follow() async throws {
         // One that hangs is enough.
-        guard
-            isLooking.withLock({ isLooking in
-                defer { isLooking = true }
-                return !isLooking
-            })
-        else { return }
+        guard !isLooking.exchange(true, ordering: .relaxed) else { return }
         do {
             try await BlockingWork.run(until: .now + Self.patience, "look at '\(path)'") {
-                defer { self.isLooking.withLock { $0 = false } }
-                try self.followNow()
+                defer { self.isLooking.store(false, ordering: .relaxed) }
+                _ = try self.lockAnew()
             }
         } catch let held as DirectoryLock.Held {
             throw refusal(held)
@@ -85,17 +94,23 @@ final class FolderLock: Sendable {
         }
     }
 
-    private func followNow() throws {
+    /// - Returns: Whether what is at the path now is locked, or needs no lock.
+    private func lockAnew() throws -> Bool {
         do {
+            let place = try StoragePlace(of: path)
             // What nobody can write to needs no lock.
-            let mount = MountLocation(ofMounted: Directories.resolve(path), in: try MountTable())?.covering
-            let isReadOnly = mount?.isReadOnly == true
-            guard try isReadOnly || held.withLock({ try $0?.isStill(at: path) }) != true else { return }
+            let isReadOnly = try place.isReadOnly
+            guard isReadOnly || held.withLock({ $0?.place }) != place else { return true }
             // Let go of first: it may be the same one, which shows under another number.
             held.withLock { $0 = nil }
-            guard !isReadOnly else { return }
+            guard !isReadOnly else { return true }
             let lock = try DirectoryLock(path)
-            held.withLock { $0 = lock }
+            guard try StoragePlace(of: path) == place else { return false }
+            held.withLock { $0 = (lock, place) }
+            return true
+        } catch let other as DirectoryLock.Held where other.processID == getpid() {
+            // Another look was quicker.
+            return held.withLock { $0 != nil }
         } catch {
             held.withLock { $0 = nil }
             throw error

@@ -14,9 +14,9 @@ struct HousekeepingService: Service {
     let locks: [FolderLock]
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
+        await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                for lock in locks { try await lock.follow() }
+                for lock in locks { await follow(lock) }
                 await volumes.checkPool()
                 await volumes.refreshThoroughly()
                 await volumes.releaseAbandoned()
@@ -26,6 +26,17 @@ struct HousekeepingService: Service {
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
             }
+        }
+    }
+}
+
+extension HousekeepingService {
+    private func follow(_ lock: FolderLock) async {
+        do {
+            try await lock.follow()
+        } catch {
+            // Said by whoever asks for a volume of it, and by the status.
+            volumes.forgetPlace()
         }
     }
 }

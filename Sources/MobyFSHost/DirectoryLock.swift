@@ -30,11 +30,6 @@ package final class DirectoryLock: Sendable {
         throw Held(path: path, processID: holder)
     }
 
-    /// Whether the directory that is locked is the one at a path.
-    package func isStill(at path: FilePath) throws -> Bool {
-        try FileID(ofDescriptor: descriptor, named: path) == FileID(of: Directories.resolve(path))
-    }
-
     deinit {
         close(descriptor)
     }

@@ -11,24 +11,49 @@ package struct StoragePlace: Hashable, Sendable {
     let path: FilePath
     let mountID: UInt64
     let device: dev_t
+    /// The number of the file; nil where a program of its own serves the file system: over sshfs it changes.
+    let inode: ino_t?
 
     /// Looks a folder up, and so asks its server.
-    ///
-    /// Not by the number of its file: over sshfs that changes.
     package init(of path: FilePath) throws {
+        self = try Self.with(path) { place, _ in place }
+    }
+
+    /// Runs `body` with where a folder is, and a path that leads there whatever is mounted over it meanwhile.
+    package static func with<Result>(
+        _ path: FilePath, _ body: (StoragePlace, FilePath) throws -> Result
+    ) throws -> Result {
         let descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
         defer { close(descriptor) }
+        let place = try StoragePlace(ofDescriptor: descriptor, named: path)
+        return try body(place, FilePath("/proc/self/fd/\(descriptor)"))
+    }
+
+    private init(ofDescriptor descriptor: CInt, named path: FilePath) throws {
         var facts = mobyfs_file_facts()
         let reason = mobyfs_file_facts(descriptor, &facts)
         guard reason == 0 else { throw SystemCallError("statx '\(path)'", Errno(rawValue: reason)) }
         self.path = Files.target(ofLink: "/proc/self/fd/\(descriptor)").map { FilePath($0) } ?? path
-        mountID = facts.mount_id
-        device = try FileID(ofDescriptor: descriptor, named: path).device
+        mountID = facts.unique_mount_id
+        let file = try FileID(ofDescriptor: descriptor, named: path)
+        device = file.device
+        let isFUSE = mobyfs_is_fuse(descriptor)
+        guard isFUSE >= 0 else { throw SystemCallError("fstatfs '\(path)'", Errno(rawValue: -isFUSE)) }
+        inode = isFUSE == 1 ? nil : file.inode
     }
 
     /// Where the file system is mounted that the folder is on.
     package var mountpoint: FilePath? {
-        get throws { MountLocation(ofMounted: path, in: try MountTable())?.covering.mountpoint }
+        get throws { try covering?.mountpoint }
+    }
+
+    /// Whether nobody can write there.
+    package var isReadOnly: Bool {
+        get throws { try covering?.isReadOnly == true }
+    }
+
+    private var covering: MountEntry? {
+        get throws { MountLocation(ofMounted: path, in: try MountTable())?.covering }
     }
 }
 

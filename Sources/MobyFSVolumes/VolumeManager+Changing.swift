@@ -37,7 +37,7 @@ extension VolumeManager {
                 let context = self.context(changed, secrets: try await self.secrets(of: volume), deadline: deadline)
                 try await driver.mount(changed, in: context)
             }
-            try await BlockingWork.run { [store = self.store, changed] in try store.save(changed) }
+            try await self.commit { [changed] in try $0.save(changed) }
             self.update(name) { [changed] in $0.volume = changed }
             self.context(changed).logger.info(
                 "volume changed", metadata: ["volume.changes": "\(changes.keys.sorted().joined(separator: ", "))"])

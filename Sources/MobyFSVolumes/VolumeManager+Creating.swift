@@ -174,7 +174,7 @@ extension VolumeManager {
             volume.state = kept.state
             let context = context(volume, secrets: wish.secrets, deadline: deadline)
             volume.state = try await driver.create(volume, in: context)
-            try await BlockingWork.run { [store, volume] in
+            try await commit { [volume] store in
                 try store.save(wish.secrets, in: store.directory(of: volume.name))
                 try store.save(volume)
             }
@@ -182,7 +182,7 @@ extension VolumeManager {
             let staging: FilePath
             (volume, staging) = try await stage(wish, until: deadline)
             do {
-                try await BlockingWork.run { [store, volume] in
+                try await commit { [volume] store in
                     try store.save(wish.secrets, in: staging)
                     try store.commit(staging, as: volume)
                 }

@@ -97,7 +97,7 @@ extension VolumeManager {
                 guard self.entry(volume.name) == nil else {
                     throw VolumeError(.alreadyExists, "another host has just created a volume '\(volume.name)'")
                 }
-                try await BlockingWork.run { [store = self.store] in
+                try await self.commit { store in
                     try store.save(draft.secrets, in: draft.staging)
                     try store.commit(draft.staging, as: volume)
                 }

@@ -149,8 +149,15 @@ extension VolumeManager {
         // A name that no volume can have is the name of no volume.
         guard let name = try? VolumeName(name) else { return }
         try await work(on: name, within: limits.short, alone: false) { deadline in
-            guard let entry = self.entry(name), let volume = entry.volume else { return }
+            guard let entry = self.entry(name) else { return }
             var holders = entry.holders
+            guard let volume = entry.volume else {
+                // It cannot be served just now, and is held by one less when it can.
+                guard holders.remove(id) else { return }
+                await self.saveIfPossible(holders, of: name)
+                if holders.isEmpty, entry.isMissing { self.forget(name) }
+                return
+            }
             if holders.isLastOfInherited(id), try await self.survey(volume) != .unused {
                 holders.doubt(id)
             } else if !holders.remove(id) {

@@ -58,13 +58,17 @@ extension VolumeManager {
                     + "see 'journalctl -u mobyfs' for what it waits for, and try again")
         }
         let answer = Answer<Result>()
+        // Before anything is looked up: what is found is of this place.
+        let place = place
         Task {
             let outcome: Swift.Result<Result, any Error>
             do {
                 outcome = .success(
-                    isAlone
-                        ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
-                        : try await body(deadline))
+                    try await Self.$placeOfWork.withValue(place) {
+                        isAlone
+                            ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
+                            : try await body(deadline)
+                    })
             } catch let error as SystemCallError {
                 let advice = VolumeError.advice(on: error)
                 outcome = .failure(advice.map { VolumeError(.io, "volume '\(name)': \($0)", cause: error) } ?? error)

@@ -11,8 +11,8 @@ extension VolumeManager {
     private static let startPatience = Duration.seconds(5)
     /// The same once it has answered: there may be much to read.
     private static let loadPatience = Duration.seconds(30)
-    /// How long a call that only reads waits.
-    static let readPatience = Duration.seconds(1)
+    /// How long a call that only reads waits, until it is known that the storage is sick.
+    static let readPatience = Duration.seconds(5)
 
     /// Tries to load a pool that could not be read yet.
     ///
@@ -28,14 +28,32 @@ extension VolumeManager {
             // The load says it better, or makes the folder.
             logger.debug("the pool cannot be looked at", metadata: ["error": "\(error)"])
         }
-        let load = beginLoad(at: place) { number in
-            Task<Void, any Error> { await self.load(number: number) }
-        }
         do {
-            try await BlockingWork.value(of: load, until: .now + Self.loadPatience, "read '\(store.volumes)'")
+            if place != nil { try await claim() }
         } catch {
-            noteUnloaded("they are being read; that takes long")
+            return noteUnloaded("\(error)")
         }
+        let deadline = ContinuousClock.now + Self.loadPatience
+        var isNew = false
+        // One that was begun before may have come too early.
+        while poolTrouble != nil, !isNew {
+            let load: Task<Void, any Error>
+            (load, isNew) = beginLoad(at: place) { number in Task { await self.load(number: number) } }
+            do {
+                try await BlockingWork.value(of: load, until: deadline, "read '\(store.volumes)'")
+            } catch {
+                return noteUnloaded("they are being read; that takes long")
+            }
+        }
+    }
+
+    /// Where the pool was when the work under way on a volume was begun.
+    @TaskLocal static var placeOfWork: StoragePlace?
+
+    /// Writes to the pool that the work under way was begun with, and to no other that is mounted there by now.
+    func commit<Result: Sendable>(_ body: @escaping @Sendable (VolumeStore) throws -> Result) async throws -> Result {
+        let place = Self.placeOfWork ?? place
+        return try await BlockingWork.run { [store] in try store.pinned(at: place, body) }
     }
 
     /// Throws unless the pool is loaded and its storage answers, after another attempt to have it so.
@@ -70,6 +88,8 @@ extension VolumeManager {
             if place != self.place { try await takeOver(place, until: deadline) }
             noteSickness(nil)
         } catch {
+            // Whatever is there afterwards is looked at anew, though it may look the same; what hangs goes on as it was.
+            if (error as? SystemCallError)?.errno != .timedOut { forgetPlace() }
             let error = unreachable(error)
             noteSickness("\(error)")
             throw error
@@ -83,6 +103,7 @@ extension VolumeManager {
         }
         defer { poolLock.unlock(store.root) }
         guard place != self.place else { return }
+        try await claim()
         let generation = view.generation
         let known = Set(entries.filter { $0.value.volume != nil }.keys)
         let mountpoint = try place.mountpoint
@@ -120,6 +141,7 @@ extension VolumeManager {
         for (name, trouble) in contents.troubled where view.isUntouched(name, since: generation) {
             update(name) { $0.trouble = trouble }
         }
+        let isSettled = known.union(found).allSatisfy { view.isUntouched($0, since: generation) }
         let gone = known.subtracting(found).filter { view.isUntouched($0, since: generation) }
         for name in gone { adopt(name, nil) }
         if !gone.isEmpty {
@@ -127,7 +149,8 @@ extension VolumeManager {
                 "volumes are left behind on the file system that was at the data folder before",
                 metadata: ["volume.names": "\(gone.map(\.description).sorted().joined(separator: " "))"])
         }
-        note(place, mountedAt: mountpoint)
+        // What was worked on meanwhile is looked at once more.
+        note(isSettled ? place : nil, mountedAt: mountpoint)
         logger.notice("another file system is mounted at the data folder", metadata: ["volume.count": "\(found.count)"])
         await noteIdleMounts(besides: holders.keys)
         removals.continuation.yield()

@@ -56,7 +56,8 @@ extension VolumeManager {
             throw VolumeError(.unavailable, "the volumes in '\(store.root)' cannot be read: \(poolTrouble)")
         }
         let sickness = poolSickness
-        return entries.filter { $0.value.isListed }.map { describe($0.key, $0.value, sickness) }.sorted { $0.name < $1.name }
+        return entries.filter { $0.value.isListed }.map { describe($0.key, $0.value, sickness) }
+            .sorted { $0.name < $1.name }
     }
 
     private func describe(_ name: VolumeName, _ entry: Entry, _ sickness: String?) -> VolumeDescription {

@@ -64,7 +64,7 @@ extension VolumeManager {
         if volume.removalPolicy == .keep, driver.keepsDataInside(volume) {
             var kept = volume
             kept.removedAt = .now
-            try await BlockingWork.run { [store, holderStore, kept] in
+            try await commit { [holderStore, kept] store in
                 try holderStore.save(VolumeHolders(), of: name)
                 try store.save(kept)
             }
@@ -73,7 +73,7 @@ extension VolumeManager {
             try await close(volume)
             let place: FilePath
             do {
-                place = try await BlockingWork.run { [store, holderStore] in
+                place = try await commit { [holderStore] store in
                     try holderStore.save(VolumeHolders(), of: name)
                     return try store.trash.take(store.directory(of: name), of: name, fate: fate)
                 }
@@ -83,17 +83,18 @@ extension VolumeManager {
             }
             forget(name)
             removals.continuation.yield()
-            context.logger.info("volume moved to the trash", metadata: ["file.path": "\(place)"])
+            context.logger.info(
+                "volume moved to the trash",
+                metadata: ["file.path": "\(store.trash.root)/\(place.lastComponent?.string ?? "")"])
         }
         context.logger.info("volume removed")
     }
 
     /// Whether somebody has taken a volume's folder away from the pool, which is there.
     private func isGone(_ volume: Volume) async throws -> Bool {
-        let folder = store.directory(of: volume.name)
-        return try await BlockingWork.run {
+        try await commit { store in
             do {
-                return try !Files.isDirectory(folder, followingLinks: false)
+                return try !Files.isDirectory(store.directory(of: volume.name), followingLinks: false)
             } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
                 return true
             }

@@ -52,7 +52,7 @@ extension VolumeManager {
         try await close(volume)
         let renamed = volume.named(new)
         do {
-            try await BlockingWork.run { [store, holderStore] in
+            try await commit { [holderStore] store in
                 try holderStore.save(VolumeHolders(), of: old)
                 try store.rename(old, to: renamed)
             }

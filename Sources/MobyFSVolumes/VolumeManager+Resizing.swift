@@ -52,7 +52,7 @@ extension VolumeManager {
             resized.state = try await driver.resize(volume, to: size, in: context)
         }
         do {
-            try await BlockingWork.run { [store, resized] in try store.save(resized) }
+            try await commit { [resized] in try $0.save(resized) }
         } catch {
             throw VolumeError(
                 .io,
@@ -71,7 +71,7 @@ extension VolumeManager {
         in context: DriverContext
     ) async throws -> [String: String] {
         do {
-            try await BlockingWork.run { [store] in try store.save(resized) }
+            try await commit { try $0.save(resized) }
         } catch {
             throw VolumeError(
                 .io,
@@ -82,7 +82,7 @@ extension VolumeManager {
             return try await driver.resize(volume, to: size, in: context)
         } catch {
             do {
-                try await BlockingWork.run { [store] in try store.save(volume) }
+                try await commit { try $0.save(volume) }
             } catch {
                 context.logger.warning(
                     "a resize has failed, and the record keeps the new size; after a restart of mobyfs the volume gets it",

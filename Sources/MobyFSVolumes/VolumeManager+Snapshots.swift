@@ -141,7 +141,7 @@ extension VolumeManager {
         }
         do {
             restored.state = try await driver.create(restored, in: context)
-            try await BlockingWork.run { [store, restored] in try store.save(restored) }
+            try await commit { [restored] in try $0.save(restored) }
         } catch {
             try await BlockingWork.run { try SnapshotStore.exchange(content, with: other) }
             throw error

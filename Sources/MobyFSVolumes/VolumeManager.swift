@@ -20,6 +20,8 @@ package final class VolumeManager: Sendable {
         var mountFailure: String?
         /// Whether nobody holds the volume and something of it may be mounted all the same.
         var isIdle = false
+        /// Whether all that is known of it is that somebody holds it.
+        var isMissing = false
     }
 
     private struct State {
@@ -59,6 +61,8 @@ package final class VolumeManager: Sendable {
     let deletionClock = Mutex(DeletionClock())
     /// Copies that somebody may want to see the progress of.
     let copies = CopyWatch()
+    /// Makes sure that no other daemon works in the pool that is at the data folder now.
+    let claim: @Sendable () async throws -> Void
     private let changes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     let removals: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
 
@@ -72,10 +76,14 @@ package final class VolumeManager: Sendable {
     ///   - sharing: What is said to other hosts with the same pool; nil where there are none.
     ///   - limits: How long calls may take.
     ///   - logger: Where to log.
+    ///   - claim: Throws unless no other daemon works in the pool that is at `root` now; asked when there is another than
+    ///     before.
     package init(
         root: FilePath, runtimeDirectory: FilePath, drivers: [any VolumeDriver], seesHost: Bool = true,
-        sharing: SharedPool? = nil, limits: TimeLimits = TimeLimits(), logger: Logger
+        sharing: SharedPool? = nil, limits: TimeLimits = TimeLimits(), logger: Logger,
+        claim: @escaping @Sendable () async throws -> Void = {}
     ) {
+        self.claim = claim
         store = VolumeStore(root: root, logger: logger) { directory in
             for driver in drivers { try driver.purge(directory) }
         }
@@ -155,8 +163,13 @@ package final class VolumeManager: Sendable {
     /// Where the file system was mounted that the index was read from.
     var poolMountpoint: FilePath? { state.withLock { $0.mountpoint } }
 
-    func note(_ place: StoragePlace, mountedAt mountpoint: FilePath?) {
+    func note(_ place: StoragePlace?, mountedAt mountpoint: FilePath?) {
         state.withLock { ($0.place, $0.mountpoint) = (place, mountpoint) }
+    }
+
+    /// Has the pool be looked at anew before anything is done with it.
+    package func forgetPlace() {
+        state.withLock { $0.place = nil }
     }
 
     /// Something happens in it whenever the number of volumes or of holders may have changed.
@@ -174,13 +187,13 @@ package final class VolumeManager: Sendable {
     /// Joins the attempt to read the pool that goes on where it is, or begins one.
     func beginLoad(
         at place: StoragePlace?, _ begin: (UInt64) -> Task<Void, any Error>
-    ) -> Task<Void, any Error> {
+    ) -> (load: Task<Void, any Error>, isNew: Bool) {
         state.withLock { state in
-            if let load = state.load, load.place == place { return load.task }
+            if let load = state.load, load.place == place { return (load.task, false) }
             let number = (state.load?.number ?? 0) + 1
             let task = begin(number)
             state.load = (number, place, task)
-            return task
+            return (task, true)
         }
     }
 
@@ -212,7 +225,9 @@ package final class VolumeManager: Sendable {
                         volume: volume, trouble: troubleWithOptions(of: volume), mountFailure: missing[volume.name])
                 }
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
-                for (name, holders) in holders { state.entries[name]?.holders = holders }
+                for (name, holders) in holders {
+                    state.entries[name, default: Self.missing(name, in: store.root)].holders = holders
+                }
                 return true
             }
             guard isLatest else { return }
@@ -252,6 +267,15 @@ package final class VolumeManager: Sendable {
             return nil
         }
         return "its data is gone: there is no '\(missing)'; see 'mobyfs doctor'"
+    }
+
+    /// A volume that somebody holds, and that the pool lacks: it is forgotten by no engine for that.
+    private static func missing(_ name: VolumeName, in root: FilePath) -> Entry {
+        var entry = Entry()
+        entry.trouble =
+            "a container holds it, and there is no such volume in '\(root)': mount the file system that it is on"
+        entry.isMissing = true
+        return entry
     }
 
     // MARK: - Drivers

@@ -49,6 +49,7 @@ extension VolumeRecord {
             case .tooManySymbolicLinkLevels:
                 throw Problem.damaged("'\(path)' is a symbolic link, which is not followed")
             case .isDirectory: throw Problem.damaged("'\(path)' is a folder")
+            case .noSuchAddressOrDevice: throw Problem.damaged("'\(path)' is a socket")
             case .fileTooLarge: throw Problem.damaged("'\(path)' is too large to be one")
             default: throw error
             }

@@ -181,6 +181,24 @@ package struct VolumeStore: Sendable {
 
     // MARK: - Writing
 
+    /// Runs `body` with the same pool by a way that leads to it, whatever is mounted over it meanwhile.
+    ///
+    /// - Parameters:
+    ///   - place: Where the pool has to be.
+    ///   - body: What is to be written there and nowhere else.
+    /// - Returns: What `body` does.
+    /// - Throws: ``VolumeError`` if it is somewhere else by now, and what `body` throws.
+    func pinned<Result>(at place: StoragePlace?, _ body: (VolumeStore) throws -> Result) throws -> Result {
+        try StoragePlace.with(root) { found, path in
+            guard found == place else {
+                throw VolumeError(
+                    .unavailable,
+                    "another file system was mounted at '\(root)' meanwhile, and nothing was changed there: try again")
+            }
+            return try body(VolumeStore(root: path, logger: logger, purge: purge))
+        }
+    }
+
     /// Makes a directory for a volume to be created in.
     ///
     /// - Parameter sharing: The hosts that share the pool; nil where there are none.
@@ -198,6 +216,7 @@ package struct VolumeStore: Sendable {
 
     /// Makes a staged directory a volume: after this it survives a power cut, before it there was nothing.
     func commit(_ staging: FilePath, as volume: Volume) throws {
+        let staging = staging.lastComponent.map { volumes.appending($0) } ?? staging
         try VolumeRecord.write(volume, in: staging, isNew: true)
         try DurableFile.rename(staging, to: directory(of: volume.name))
     }

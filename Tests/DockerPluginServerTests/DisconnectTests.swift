@@ -56,6 +56,29 @@ import Testing
         }
     }
 
+    /// The answer was on its way, and nobody was there to read it; who has read it keeps what it has.
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func takesBackWhatWasAnsweredAndNeverRead(isRead: Bool) async throws {
+        let plugin = PatientPlugin()
+        try await withServer(plugin) { server in
+            let wire = try server.connect()
+            try wire.send(mount("v"))
+            plugin.release.continuation.yield()
+            if isRead { _ = try await wire.receive() } else { try await wire.waitForAnswer() }
+            wire.vanish()
+            if isRead {
+                // Served after the hang-up was seen.
+                let next = try server.connect()
+                let answer = try await next.exchange(Wire.post("/VolumeDriver.Unmount", #"{"Name":"w","ID":"i"}"#))
+                #expect(answer.contains("200 OK"))
+            }
+            for await unmounted in plugin.unmounted.stream {
+                #expect(unmounted == (isRead ? "w i" : "v i"))
+                break
+            }
+        }
+    }
+
     /// A mount that ended with an error is none: there is nothing to take back.
     @Test(.timeLimit(.minutes(1)))
     func takesNothingBackOfACallThatStopped() async throws {

@@ -188,6 +188,11 @@ struct SilentStorageTests {
             try await withDaemon(in: root) { daemon in
                 try await StorageTrial.run("shared pool hangs", with: daemon, images: false) { trial in
                     try await server.hang()
+                    // The first who asks finds out.
+                    try await eventually("it is known to be sick") {
+                        let found = await trial.expect("Control.InspectVolume", #"{"Name":"data"}"#)
+                        return "\(found, default: "none")".contains("does not answer")
+                    }
                     await trial.answersReads()
                     await trial.expect("VolumeDriver.Get", #"{"Name":"none"}"#, refusedFor: [""], within: .seconds(2))
                     let diagnosis = await trial.expect("Control.Diagnose", "{}", within: .seconds(20))

@@ -15,12 +15,17 @@
 struct mobyfs_file_facts {
     /// Number of the mount the file is on, as in /proc/PID/mountinfo.
     uint64_t mount_id;
+    /// The same by a number that no later mount gets, where the kernel has one (Linux 6.8); else the same number.
+    uint64_t unique_mount_id;
     /// Whether the file is the root of that mount.
     int is_mount_root;
 };
 
 /// Fills `facts` for the open file `fd`. Returns 0, or an error number.
 int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts);
+
+/// Whether the open file `fd` is on a FUSE file system; negative is an error number. Asks its server.
+int mobyfs_is_fuse(int fd);
 
 /// openat2(2) with RESOLVE_NO_XDEV and RESOLVE_NO_SYMLINKS: opens a child of the directory `dirfd` without
 /// leaving its mount. Returns a descriptor, or a negative error number.

@@ -90,7 +90,7 @@ extension VolumeDoctor {
                 advice: "put the folder itself there, or mount it there, or delete the link")
         }
         // What begins with a dot is of programs, ours included.
-        guard !entry.hasPrefix(".") else { return nil }
+        guard !entry.hasPrefix("."), SparseFile(path).isThere else { return nil }
         return Finding(
             .stranger, entry, "'\(path)' is no volume, and is left alone", advice: "move it to another place")
     }

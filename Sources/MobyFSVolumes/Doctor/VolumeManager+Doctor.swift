@@ -21,7 +21,7 @@ extension VolumeManager {
     /// What is wrong with the pool's file system.
     private static func findings(ofPoolAt root: FilePath) throws -> [Finding] {
         var findings: [Finding] = []
-        if MountLocation(ofMounted: Directories.resolve(root), in: try MountTable())?.covering.isReadOnly == true {
+        if try StoragePlace(of: root).isReadOnly {
             findings.append(
                 Finding(
                     .pool, root.string, "its file system is read-only: nothing can be created, changed or removed",

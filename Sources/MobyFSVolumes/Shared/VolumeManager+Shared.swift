@@ -84,6 +84,7 @@ extension VolumeManager {
             update(name) {
                 $0.volume = volume
                 $0.trouble = trouble
+                $0.isMissing = false
             }
         case .failure(let problem):
             update(name) { $0.trouble = "\(problem)" }
