@@ -120,7 +120,10 @@ extension VolumeManager {
             [store, holderStore] in
             do {
                 // Work that began before may be going on: nothing is deleted or set aside.
-                return (try store.load(amongHosts: { _ in false }), holderStore.load())
+                let contents = try store.load(amongHosts: { _ in false })
+                // Nothing else was mounted there meanwhile.
+                try store.pinned(at: place) { _ in }
+                return (contents, holderStore.load())
             } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
                 if known.isEmpty { try store.prepare() }
                 return (VolumeStore.Contents(), holderStore.load())
@@ -133,6 +136,7 @@ extension VolumeManager {
                 "there are no volumes in '\(store.root)' any more: mount the file system that belongs there, or restart "
                     + "mobyfs to begin anew")
         }
+        let isSettled = known.union(found).allSatisfy { view.isUntouched($0, since: generation) }
         for volume in contents.volumes where view.isUntouched(volume.name, since: generation) {
             let isNew = entry(volume.name) == nil
             adopt(volume.name, .success(volume))
@@ -141,7 +145,6 @@ extension VolumeManager {
         for (name, trouble) in contents.troubled where view.isUntouched(name, since: generation) {
             update(name) { $0.trouble = trouble }
         }
-        let isSettled = known.union(found).allSatisfy { view.isUntouched($0, since: generation) }
         let gone = known.subtracting(found).filter { view.isUntouched($0, since: generation) }
         for name in gone { adopt(name, nil) }
         if !gone.isEmpty {

@@ -39,6 +39,11 @@ extension VolumeManager {
     /// What is known of volumes, and the pool itself does not show.
     private func findings(besides subjects: Set<String>) -> [Finding] {
         entries.sorted { $0.key < $1.key }.compactMap { name, entry in
+            if entry.isMissing {
+                return Finding(
+                    .data, name.description, entry.trouble ?? "it is gone from the pool",
+                    advice: "mount it; or if there is none any more, stop what holds the volume and restart the engine")
+            }
             guard entry.volume != nil, entry.trouble == nil, !subjects.contains(name.description) else { return nil }
             let folder = store.directory(of: name)
             guard Directories.isRealDirectory(folder) else {
