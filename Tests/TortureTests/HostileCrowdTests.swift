@@ -86,7 +86,7 @@ import TortureSupport
                     #"{"createdAt":"2026-01-01T00:00:00Z","driver":"directory","name":"\#(name)","options":{},"#
                         + #""version":1}"#)
             }
-            try await withDaemon(in: root) { daemon in
+            try await withDaemon(in: root, patience: .seconds(60)) { daemon in
                 let list = Wire.post("/VolumeDriver.List", "{}", headers: ["Host: x", "Connection: close"])
                 let all = try await daemon.connect().exchange(Self.get)
                 #expect(all.contains(#""Volume""#))
