@@ -7,9 +7,7 @@ import SystemPackage
 extension VolumeManager {
     /// Looks after a start at what is mounted: volumes that nobody holds are noted, to be unmounted later; what belongs to no
     /// volume, left by a Create or Remove that a crash cut off, is unmounted.
-    ///
-    /// - Parameter held: Volumes that somebody holds, though they may be of a pool that is not there.
-    func noteIdleMounts(besides held: some Collection<VolumeName> & Sendable = []) async {
+    func noteIdleMounts() async {
         do {
             let names = try await BlockingWork.run { [mounts, sharing] in
                 let folders = Directories.isDirectory(mounts) == true ? try Directories.entries(of: mounts) : []
@@ -23,7 +21,7 @@ extension VolumeManager {
             for name in names {
                 if let known = try? VolumeName(name), entry(known) != nil {
                     update(known) { $0.isIdle = $0.volume != nil && $0.holders.isEmpty }
-                } else if !held.contains(where: { $0.description == name }) {
+                } else {
                     await unmountLeftover(mounts.appending(name))
                 }
             }

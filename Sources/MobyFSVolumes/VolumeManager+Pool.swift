@@ -116,17 +116,16 @@ extension VolumeManager {
                 "the file system that was mounted at '\(before)', with the volumes, is not mounted there any more: mount "
                     + "it again, or restart mobyfs to go on without")
         }
-        let (contents, holders) = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") {
-            [store, holderStore] in
+        let contents = try await BlockingWork.run(until: deadline, "read '\(store.volumes)'") { [store] in
             do {
                 // Work that began before may be going on: nothing is deleted or set aside.
                 let contents = try store.load(amongHosts: { _ in false })
                 // Nothing else was mounted there meanwhile.
                 try store.pinned(at: place) { _ in }
-                return (contents, holderStore.load())
+                return contents
             } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
                 if known.isEmpty { try store.prepare() }
-                return (VolumeStore.Contents(), holderStore.load())
+                return VolumeStore.Contents()
             }
         }
         let found = Set(contents.volumes.map(\.name)).union(contents.troubled.keys)
@@ -138,9 +137,7 @@ extension VolumeManager {
         }
         let isSettled = known.union(found).allSatisfy { view.isUntouched($0, since: generation) }
         for volume in contents.volumes where view.isUntouched(volume.name, since: generation) {
-            let isNew = entry(volume.name) == nil
             adopt(volume.name, .success(volume))
-            if isNew, let held = holders[volume.name] { update(volume.name) { $0.holders = held } }
         }
         for (name, trouble) in contents.troubled where view.isUntouched(name, since: generation) {
             update(name) { $0.trouble = trouble }
@@ -155,7 +152,7 @@ extension VolumeManager {
         // What was worked on meanwhile is looked at once more.
         note(isSettled ? place : nil, mountedAt: mountpoint)
         logger.notice("another file system is mounted at the data folder", metadata: ["volume.count": "\(found.count)"])
-        await noteIdleMounts(besides: holders.keys)
+        await noteIdleMounts()
         removals.continuation.yield()
     }
 

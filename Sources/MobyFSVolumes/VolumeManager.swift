@@ -233,7 +233,7 @@ package final class VolumeManager: Sendable {
             guard isLatest else { return }
             leftovers.withLock { $0 = contents.leftovers }
             removals.continuation.yield()
-            await noteIdleMounts(besides: holders.keys)
+            await noteIdleMounts()
             await announceHeld()
         } catch {
             logger.error("the volumes cannot be loaded", metadata: ["error": "\(error)"])
