@@ -211,6 +211,27 @@ struct ImageDriverRecoveryTests {
         }
     }
 
+    /// Whoever has it mounted since before the crash goes on, and mounts it no more.
+    @Test(arguments: ["xfs", "btrfs"])
+    func finishesGrowingBelowItsContainerBeforeItIsCopied(fs: String) async throws {
+        try await withImageVolumes(on: .xfs) { first in
+            let path = try await first.mounted("db", fs: fs, with: ["size": "300MiB"])
+            try TestData.write(3, to: path)
+            let directory = first.pool.appending("volumes/db")
+            try directory.appending("record.json").edit {
+                $0.replacing("\"300MiB\"", with: "\"600MiB\"").replacing(/\n *"checksum"[^\n]*/, with: "")
+            }
+            try directory.appending("resizing").write("")
+            let fixture = await first.restarted()
+            try #require(try fixture.volumes.describe("db").mountCount == 1)
+            _ = try await fixture.volumes.snapshot("db", as: "one")
+            #expect(!directory.appending("resizing").exists)
+            #expect(try capacity(path) > 400 << 20)
+            let isWhole = try TestData.isWhole(3, in: path)
+            #expect(isWhole)
+        }
+    }
+
     /// The record is the old one again, and the file system has not grown.
     @Test(arguments: ["ext4", "xfs", "btrfs"], [true, false])
     func cutsOffWhatAnImageHasBeyondItsRecord(fs: String, isMarked: Bool) async throws {

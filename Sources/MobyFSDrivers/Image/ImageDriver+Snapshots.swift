@@ -16,7 +16,7 @@ extension ImageDriver: SnapshotDriver {
     ) async throws {
         let image = ImageVolume(volume, context)
         let isLive = source == image.image.path
-        if isLive { try await image.settleUnheld() }
+        if isLive { try await image.settleBeforeCopy() }
         try await BlockingWork.run {
             if isLive { try image.requireSettled() }
             let isMounted = try isLive && image.mountedDevice() != nil

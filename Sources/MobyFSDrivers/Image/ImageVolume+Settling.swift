@@ -50,9 +50,13 @@ extension ImageVolume {
         }
     }
 
-    /// Ends what a crash has cut off in a volume that nobody has mounted.
-    func settleUnheld() async throws {
-        guard try await BlockingWork.run({ try marker.isThere && mountedDevice() == nil }) else { return }
+    /// Ends what a crash has cut off, before the image is copied.
+    func settleBeforeCopy() async throws {
+        guard await BlockingWork.run({ marker.isThere }) else { return }
+        // Whoever has it mounted since before the crash will not mount it again.
+        if let device = try await BlockingWork.run({ try mountedDevice() }) {
+            return await withHalfTheTime().settle(on: device)
+        }
         try await mount()
         try await BlockingWork.run { try unmountOwn() }
     }

@@ -125,8 +125,8 @@ extension ImageVolume {
         guard marker.isThere else { return }
         throw VolumeError(
             .unavailable,
-            "volume '\(name)' is between two sizes after a resize that was cut off: start a container that uses it, and try "
-                + "again")
+            "volume '\(name)' is between two sizes after a resize that was cut off, which could not be ended: see the warning in "
+                + "'journalctl -u mobyfs', and try again")
     }
 
     /// Sees to it that writing to an image that has all its blocks needs no space of the pool.
