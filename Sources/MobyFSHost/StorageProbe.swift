@@ -9,7 +9,10 @@ package import SystemPackage
 package struct StoragePlace: Hashable, Sendable {
     /// The folder's path without symbolic links.
     let path: FilePath
+    /// Unique among the mounts that there ever were, where the kernel has such a number.
     let mountID: UInt64
+    /// The number of the mount as /proc/PID/mountinfo has it.
+    let listedMountID: UInt64
     let device: dev_t
     /// The number of the file; nil where a program of its own serves the file system: over sshfs it changes.
     let inode: ino_t?
@@ -34,7 +37,7 @@ package struct StoragePlace: Hashable, Sendable {
         let reason = mobyfs_file_facts(descriptor, &facts)
         guard reason == 0 else { throw SystemCallError("statx '\(path)'", Errno(rawValue: reason)) }
         self.path = Files.target(ofLink: "/proc/self/fd/\(descriptor)").map { FilePath($0) } ?? path
-        mountID = facts.unique_mount_id
+        (mountID, listedMountID) = (facts.unique_mount_id, facts.mount_id)
         let file = try FileID(ofDescriptor: descriptor, named: path)
         device = file.device
         let isFUSE = mobyfs_is_fuse(descriptor)
@@ -65,7 +68,7 @@ package final class StorageProbe: Sendable {
     private struct Look {
         let number: UInt64
         let begin: ContinuousClock.Instant
-        /// What was mounted there, as far as the mount table tells.
+        /// The number of the mount that it looks at, or of the one that was there before.
         let mountID: UInt64?
         let task: Task<StoragePlace, any Error>
     }
@@ -76,6 +79,7 @@ package final class StorageProbe: Sendable {
         var count: UInt64 = 0
         /// Where the folder was at last.
         var path: FilePath
+        var mountID: UInt64?
     }
 
     /// How often the mount table is asked whether what hangs is still what matters.
@@ -118,18 +122,21 @@ package final class StorageProbe: Sendable {
 
     /// The look that goes on at what is mounted there now, or a new one.
     private func join() -> Look {
-        let (current, place) = state.withLock { ($0.look, $0.path) }
-        if let current, current.begin + Self.interval > .now { return current }
-        // It is told without the server.
-        let mountID = (try? MountTable()).flatMap { MountLocation(ofMounted: place, in: $0)?.covering.id }
-        return state.withLock { state in
+        let (current, place, lastMountID) = state.withLock { ($0.look, $0.path, $0.mountID) }
+        var mountID = lastMountID
+        if let current {
+            guard current.begin + Self.interval <= .now else { return current }
+            // It is told without the server.
+            mountID = (try? MountTable()).flatMap { MountLocation(ofMounted: place, in: $0)?.covering.id }
+        }
+        return state.withLock { [mountID] state in
             if let look = state.look, look.number != current?.number || look.mountID == mountID { return look }
             state.count += 1
             let number = state.count
             let task = Task { [path] in
                 do {
                     let place = try await BlockingWork.run { try StoragePlace(of: path) }
-                    end(number, at: place.path)
+                    end(number, at: place)
                     return place
                 } catch {
                     end(number, at: nil)
@@ -142,9 +149,9 @@ package final class StorageProbe: Sendable {
         }
     }
 
-    private func end(_ number: UInt64, at path: FilePath?) {
+    private func end(_ number: UInt64, at place: StoragePlace?) {
         state.withLock { state in
-            if let path { state.path = path }
+            if let place { (state.path, state.mountID) = (place.path, place.listedMountID) }
             if state.look?.number == number { state.look = nil }
         }
     }
