@@ -28,11 +28,6 @@ extension VolumeManager {
             // The load says it better, or makes the folder.
             logger.debug("the pool cannot be looked at", metadata: ["error": "\(error)"])
         }
-        do {
-            if place != nil { try await claim() }
-        } catch {
-            return noteUnloaded("\(error)")
-        }
         let deadline = ContinuousClock.now + Self.loadPatience
         var isNew = false
         // One that was begun before may have come too early.

@@ -200,13 +200,17 @@ package final class VolumeManager: Sendable {
     /// - Parameter number: Of the attempt: what comes of one counts unless a later one was begun.
     func load(number: UInt64?) async {
         do {
-            let (place, mountpoint, contents, holders, missing) = try await BlockingWork.run {
-                [store, holderStore, sharing, logger] in
+            await BlockingWork.run { [store, logger] in
                 do {
                     try store.prepare()
                 } catch {
                     logger.error("the data folder cannot be written", metadata: ["error": "\(error)"])
                 }
+            }
+            // Before anything is set aside or deleted.
+            try await claim()
+            let (place, mountpoint, contents, holders, missing) = try await BlockingWork.run {
+                [store, holderStore, sharing] in
                 let place = try StoragePlace(of: store.root)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
