@@ -107,6 +107,9 @@ package protocol VolumeDriver: Sendable {
     /// What of a volume's own storage is not where it belongs; nil if all is, or it is not in the pool. Blocks.
     func missing(of volume: Volume, in context: DriverContext) -> FilePath?
 
+    /// What is wrong with a volume's own storage, as far as a glance tells; nil if nothing is, or it is not in the pool. Blocks.
+    func damage(to volume: Volume, in context: DriverContext) throws -> StorageDamage?
+
     /// What a record has to say so that the data in a volume's directory can be used; nil if there is none of this driver's.
     ///
     /// For volumes whose records are lost. Blocks.
@@ -140,6 +143,7 @@ extension VolumeDriver {
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }
     package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? { nil }
     package func missing(of volume: Volume, in context: DriverContext) -> FilePath? { nil }
+    package func damage(to volume: Volume, in context: DriverContext) throws -> StorageDamage? { nil }
     package func recognized(in directory: FilePath) -> RecognizedVolume? { nil }
     package func obstacleToRenaming(_ volume: Volume, in context: DriverContext) -> String? { nil }
 }
@@ -153,6 +157,19 @@ package struct RecognizedVolume: Hashable, Sendable {
     package init(options: [String: String] = [:], state: [String: String] = [:]) {
         self.options = options
         self.state = state
+    }
+}
+
+/// What is wrong with a volume's storage.
+package struct StorageDamage: Hashable, Sendable {
+    /// Lower case, no full stop.
+    package let reason: String
+    /// What somebody can do about it, in the imperative.
+    package let advice: String
+
+    package init(_ reason: String, advice: String) {
+        self.reason = reason
+        self.advice = advice
     }
 }
 

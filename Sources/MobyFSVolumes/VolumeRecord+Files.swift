@@ -36,13 +36,35 @@ extension VolumeRecord {
         }
     }
 
-    /// Reads the record in a volume's directory, or its copy.
+    /// Reads the record in a volume's directory.
     ///
+    /// - Parameters:
+    ///   - directory: Where.
+    ///   - name: What the directory says that the volume is called; nil for the name in the record.
+    /// - Returns: The volume.
     /// - Throws: ``Problem``, ``SystemCallError`` with `noSuchFileOrDirectory` if there is none.
-    static func read(_ file: String = fileName, in directory: FilePath, name: VolumeName? = nil) throws -> Volume {
+    static func read(in directory: FilePath, name: VolumeName? = nil) throws -> Volume {
+        let volume = try read(fileName, in: directory)
+        guard let name, volume.name != name else { return volume }
+        // A change of the name that was cut off leaves the new one in both.
+        if (try? readCopy(in: directory))?.name == name {
+            throw Problem.damaged(
+                "'\(directory.appending(fileName))' is the record of another volume, '\(volume.name)'")
+        }
+        return volume.named(name)
+    }
+
+    /// Reads the copy of the record in a volume's directory.
+    ///
+    /// - Throws: As ``read(in:name:)``.
+    static func readCopy(in directory: FilePath) throws -> Volume {
+        try read(copyName, in: directory)
+    }
+
+    private static func read(_ file: String, in directory: FilePath) throws -> Volume {
         let path = directory.appending(file)
         do {
-            return try decode(DurableFile.read(path), name: name)
+            return try decode(DurableFile.read(path))
         } catch let error as SystemCallError {
             switch error.errno {
             // What the flag against links says of one, and a reader of a folder.

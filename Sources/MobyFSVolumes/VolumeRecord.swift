@@ -58,12 +58,13 @@ package struct VolumeRecord: Codable {
 
     /// Reads a record.
     ///
-    /// - Parameters:
-    ///   - bytes: What `record.json` holds.
-    ///   - name: The name of the directory that the record was found in; nil for the name that it says itself.
-    /// - Returns: The volume.
+    /// - Parameter bytes: What `record.json` holds.
+    /// - Returns: The volume, under the name that the record says.
     /// - Throws: ``Problem`` if the record is damaged or newer than this mobyfs.
-    package static func decode(_ bytes: [UInt8], name: VolumeName? = nil) throws(Problem) -> Volume {
+    package static func decode(_ bytes: [UInt8]) throws(Problem) -> Volume {
+        guard bytes.contains(where: { $0 != 0 }) else {
+            throw .damaged(bytes.isEmpty ? "it is empty" : "all its \(bytes.count) bytes are zero")
+        }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
         let data = Data(bytes)
@@ -78,7 +79,7 @@ package struct VolumeRecord: Codable {
             guard header.version <= currentVersion else { throw Problem.newer(version: header.version) }
             let record = try decoder.decode(VolumeRecord.self, from: data)
             var volume = Volume(
-                name: try name ?? VolumeName(record.name), driver: record.driver,
+                name: try VolumeName(record.name), driver: record.driver,
                 options: VolumeOptions(checked: record.options),
                 createdAt: record.createdAt, state: record.state ?? [:])
             volume.plugin = record.plugin
@@ -99,7 +100,8 @@ package struct VolumeRecord: Codable {
         switch error {
         case .dataCorrupted(let context), .typeMismatch(_, let context), .valueNotFound(_, let context):
             let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return path.isEmpty ? context.debugDescription : "'\(path)': \(context.debugDescription)"
+            guard !path.isEmpty else { return "it is no JSON: something has cut it off or written over it" }
+            return "'\(path)': \(context.debugDescription)"
         case .keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
         @unknown default: return "\(error)"
         }

@@ -72,6 +72,48 @@ import Testing
         }
     }
 
+    @Test func aRecordOfAnotherVolumeIsNotServed() async throws {
+        try await withVolume(["mode": "0700"]) { first, directory in
+            try await first.volumes.create("other", options: ["mode": "0711"])
+            try directory.appending("record.json").write(first.pool.appending("volumes/other/record.json").text)
+            let fixture = await first.restarted()
+            #expect(try fixture.volumes.describe("db").trouble?.contains("another volume, 'other'") == true)
+            try await repair(.record, in: fixture)
+            #expect(try fixture.volumes.describe("db").volume?.options["mode"] == "0700")
+            #expect(try fixture.volumes.describe("other").volume?.options["mode"] == "0711")
+        }
+    }
+
+    /// As a restore from a backup brings it, while the daemon runs.
+    @Test func servesAFolderThatWasPutThere() async throws {
+        try await withVolume(["mode": "0700"]) { fixture, directory in
+            try await fixture.volumes.create("other", options: nil)
+            let backup = fixture.root.appending("backup")
+            try Files.rename(directory, to: backup)
+            try await fixture.volumes.remove("db")
+            try Files.rename(backup, to: directory)
+            try await repair(.record, in: fixture)
+            #expect(try await fixture.volumes.mount("db", id: "c", for: nil).appending("file").text == "precious")
+        }
+    }
+
+    /// Before a container needs it.
+    @Test(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+    func tellsOfAnImageThatIsNone() async throws {
+        try await withImageVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["fs": "ext4", "size": "32MiB"])
+            let well = try await fixture.volumes.findings()
+            #expect(well.isEmpty, "\(well)")
+            let bytes = try fixture.image("db").bytes
+            try fixture.image("db").path.write("")
+            try fixture.image("db").grow(to: bytes, isAllocated: false, until: .now + .seconds(60))
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [.data])
+            #expect(findings.first?.reason.contains("no ext4 in its image") == true)
+            #expect(findings.first?.advice.contains("e2fsck") == true)
+        }
+    }
+
     @Test func movesASuccessorsPredecessorIntoTheTrash() async throws {
         try await withVolume { first, directory in
             try directory.appending("record.json").write("{")

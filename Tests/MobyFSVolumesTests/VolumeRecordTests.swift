@@ -54,4 +54,13 @@ import Testing
         let problem = #expect(throws: VolumeRecord.Problem.self) { try VolumeRecord.decode(Array(text.utf8)) }
         #expect(problem?.description.contains("checksum") == true)
     }
+
+    @Test(arguments: [
+        ("", "it is empty"), ("\0\0\0", "all its 3 bytes are zero"), ("{\"version\":", "it is no JSON: "),
+        ("{}", "'version' is missing"),
+    ])
+    func saysWhatIsWrongWithARecord(text: String, reason: String) {
+        let problem = #expect(throws: VolumeRecord.Problem.self) { try VolumeRecord.decode(Array(text.utf8)) }
+        #expect(problem?.description.contains(reason) == true, "\(problem?.description ?? "")")
+    }
 }

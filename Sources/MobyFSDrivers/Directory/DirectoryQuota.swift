@@ -220,7 +220,7 @@ struct DirectoryQuota {
 
     private static func recordedNumber(_ record: FilePath) throws -> UInt32? {
         do {
-            return number(in: try VolumeRecord.decode(DurableFile.read(record), name: VolumeName("removed")).state)
+            return number(in: try VolumeRecord.decode(DurableFile.read(record)).state)
         } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
             return nil
         }
@@ -233,7 +233,7 @@ struct DirectoryQuota {
             // What has no record, or none that can be read, is no volume that could be mounted.
             guard let name = try? VolumeName(entry), name != volume.name,
                 let bytes = try? DurableFile.read(pool.appending(entry).appending("record.json")),
-                let other = try? VolumeRecord.decode(bytes, name: name)
+                let other = try? VolumeRecord.decode(bytes)
             else { continue }
             if Self.number(in: other.state) == number { return name }
         }

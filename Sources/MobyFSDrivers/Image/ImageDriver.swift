@@ -103,6 +103,14 @@ package struct ImageDriver: ResizableDriver {
         return image.isThere ? nil : image.path
     }
 
+    package func damage(to volume: Volume, in context: DriverContext) throws -> StorageDamage? {
+        let volume = ImageVolume(volume, context)
+        guard try ImageFileSystem(of: volume.image.path) != volume.fileSystem else { return nil }
+        return StorageDamage(
+            "there is no \(volume.fileSystem) in its image '\(volume.image.path)'",
+            advice: "save a copy of the image, and run \"\(volume.repair)\"")
+    }
+
     package func recognized(in directory: FilePath) -> RecognizedVolume? {
         let image = SparseFile(directory.appending(ImageVolume.imageName))
         // What cannot be read is no image.

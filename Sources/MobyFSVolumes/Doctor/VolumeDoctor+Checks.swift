@@ -10,8 +10,16 @@ extension VolumeDoctor {
     private static let tolerance = 86_400.0
 
     func data(of volume: Volume) -> Finding? {
-        guard let reason = missing(volume) else { return nil }
         let snapshots = SnapshotStore(in: store.directory(of: volume.name)) { _ in }
+        guard let reason = missing(volume) else {
+            return damage(volume).map { damage in
+                let restore = (try? snapshots.all())?.last.map {
+                    "; or run 'mobyfs volume restore \(volume.name) \($0.name)'"
+                }
+                return Finding(
+                    .data, volume.name.description, damage.reason, advice: damage.advice + (restore ?? ""))
+            }
+        }
         // What cannot be read has nothing of it.
         if (try? snapshots.displaced())?.isEmpty == false {
             return Finding(

@@ -15,6 +15,10 @@ struct VolumeDoctor: Sendable {
     let trouble: @Sendable (Volume) -> String?
     /// What of a volume's data is missing.
     let missing: @Sendable (Volume) -> String?
+    /// What is wrong with its data, though it is there.
+    let damage: @Sendable (Volume) -> StorageDamage?
+    /// Whether there is a volume of that name as far as engines know.
+    let isKnown: @Sendable (VolumeName) -> Bool
     /// Why volumes are not served at present.
     let refused: [VolumeName: String]
     var now = Date.now
@@ -63,6 +67,11 @@ struct VolumeDoctor: Sendable {
                     Finding(
                         .record, name.description, "\(reason); by now its record is all right",
                         .serve(volume, in: directory), advice: "serve it again"))
+            } else if !isKnown(name) {
+                findings.append(
+                    Finding(
+                        .record, name.description, "'\(directory)' was put there while mobyfs ran, and is not served",
+                        .serve(volume, in: directory), advice: "serve it"))
             } else {
                 findings += [data(of: volume), secrets(of: volume)].compactMap { $0 }
                 findings += snapshots(of: volume)
@@ -108,9 +117,8 @@ struct VolumeDoctor: Sendable {
     /// What a lost record may have said, and what to say of that.
     private func rebuilt(_ name: VolumeName?, in directory: FilePath) -> (volume: Volume, advice: String)? {
         // A copy that cannot be read is none.
-        if let volume = try? VolumeRecord.read(VolumeRecord.copyName, in: directory, name: name),
-            trouble(volume) == nil
-        {
+        if let copy = try? VolumeRecord.readCopy(in: directory), trouble(copy) == nil {
+            let volume = name.map { copy.named($0) } ?? copy
             return (volume, "restore its record from the copy: \(Self.text(volume))")
         }
         guard let name else { return nil }

@@ -11,11 +11,23 @@ extension VolumeManager {
         if let trouble = poolTrouble ?? poolSickness {
             return [Finding(.pool, store.root.string, "it cannot be read: \(trouble)", advice: "see to its disk")]
         }
-        return try await BlockingWork.run { [doctor, store] in
+        let findings = try await BlockingWork.run { [doctor, store] in
             let findings = try Self.findings(ofPoolAt: store.root) + doctor.findings()
             let subjects = Set(findings.map(\.subject))
             return findings + self.findings(besides: subjects)
         }
+        var lasting: [Finding] = []
+        for finding in findings where await !isPassing(finding) { lasting.append(finding) }
+        return lasting
+    }
+
+    /// Whether a volume seemed to be unknown because it was being created just then.
+    private func isPassing(_ finding: Finding) async -> Bool {
+        guard case .serve(let volume, _) = finding.repair, doctor.refused[volume.name] == nil,
+            await locks.lock(volume.name, until: .now + limits.short)
+        else { return false }
+        locks.unlock(volume.name)
+        return await BlockingWork.run { [doctor] in doctor.finding(finding.id) } != finding
     }
 
     /// What is wrong with the pool's file system.
@@ -60,7 +72,11 @@ extension VolumeManager {
     private var doctor: VolumeDoctor {
         VolumeDoctor(
             store: store, drivers: drivers, trouble: { self.troubleWithOptions(of: $0) },
-            missing: { self.troubleWithData(of: $0) }, refused: entries.compactMapValues(\.trouble))
+            missing: { self.troubleWithData(of: $0) },
+            // What cannot be read is told of by the Mount that fails.
+            damage: { try? self.driver(named: $0.driver).damage(to: $0, in: self.context($0)) },
+            isKnown: { self.sharing != nil || self.entry($0)?.volume != nil },
+            refused: entries.compactMapValues(\.trouble))
     }
 
     /// Does what is to be done about a finding; no data is lost by it.

@@ -123,7 +123,7 @@ extension VolumeStore {
         do {
             guard let stamp = try stamp(of: name), stamp != seen else { return nil }
             let bytes = try DurableFile.read(directory(of: name).appending("record.json"))
-            return (name, stamp, Result { try VolumeRecord.decode(bytes, name: name) })
+            return (name, stamp, Result { try VolumeRecord.decode(bytes).named(name) })
         } catch {
             // It is just going away, or the next look will tell.
             logger.debug("a volume cannot be looked at", metadata: ["volume.name": "\(name)", "error": "\(error)"])
