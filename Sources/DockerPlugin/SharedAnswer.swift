@@ -4,8 +4,8 @@ import Synchronization
 
 /// An answer that takes a while to make, made once for all who ask meanwhile.
 ///
-/// Nobody gets one that was begun before it asked: what it was told before is in it. However many ask, one is made at a
-/// time, on one thread.
+/// Nobody gets one that was begun before it asked, unless nothing has changed since: what it was told before is in it.
+/// However many ask, one is made at a time, on one thread.
 final class SharedAnswer: Sendable {
     /// From this size on an answer is worth it, in bytes.
     private static let large = 64 << 10
@@ -16,18 +16,30 @@ final class SharedAnswer: Sendable {
         /// The one that is begun when that is done.
         var next: Task<PluginResponse, Never>?
         var isLarge = false
+        /// The last one that was made, and of what.
+        var kept: (version: UInt64, response: PluginResponse)?
     }
 
     private let state = Mutex(State())
 
-    /// Answers at once, or later if the last answer was a large one.
-    func answer(_ make: @escaping @Sendable () -> PluginResponse) -> PluginAnswer {
-        guard state.withLock(\.isLarge) else { return .now(made(make)) }
-        return .later { await self.value(make) }
+    /// Answers at once, or later if there is a large answer to be made.
+    ///
+    /// - Parameters:
+    ///   - version: Which one would be made now; nil where nobody knows.
+    ///   - make: Makes it.
+    /// - Returns: The answer.
+    func answer(
+        at version: @escaping @Sendable () -> UInt64?, _ make: @escaping @Sendable () -> PluginResponse
+    ) -> PluginAnswer {
+        if let kept = kept(at: version()) { return .now(kept) }
+        guard state.withLock(\.isLarge) else { return .now(made(at: version, make)) }
+        return .later { await self.value(at: version, make) }
     }
 
-    /// The next answer to be begun.
-    func value(_ make: @escaping @Sendable () -> PluginResponse) async -> PluginResponse {
+    /// The next answer to be begun, or the last one if it would be no other.
+    func value(
+        at version: @escaping @Sendable () -> UInt64?, _ make: @escaping @Sendable () -> PluginResponse
+    ) async -> PluginResponse {
         let task = state.withLock { state in
             if let next = state.next { return next }
             let task = Task { [current = state.current] in
@@ -36,8 +48,8 @@ final class SharedAnswer: Sendable {
                     state.current = state.next
                     state.next = nil
                 }
-                let response = self.made(make)
-                // Whoever waits for it has it; nobody else is to.
+                let response = self.kept(at: version()) ?? self.made(at: version, make)
+                // Whoever waits for it has it; nobody else is to, unless it is kept.
                 self.state.withLock { $0.current = nil }
                 return response
             }
@@ -47,9 +59,19 @@ final class SharedAnswer: Sendable {
         return await task.value
     }
 
-    private func made(_ make: () -> PluginResponse) -> PluginResponse {
+    private func kept(at version: UInt64?) -> PluginResponse? {
+        guard let version else { return nil }
+        return state.withLock { $0.kept?.version == version ? $0.kept?.response : nil }
+    }
+
+    private func made(at version: () -> UInt64?, _ make: () -> PluginResponse) -> PluginResponse {
+        // Before it is made: what changes meanwhile may not be in it.
+        let version = version()
         let response = make()
-        state.withLock { $0.isLarge = response.body.count > Self.large }
+        state.withLock { state in
+            state.isLarge = response.body.count > Self.large
+            state.kept = version.map { ($0, response) }
+        }
         return response
     }
 }

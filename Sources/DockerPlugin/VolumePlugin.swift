@@ -78,6 +78,16 @@ public protocol VolumePlugin: Sendable {
 
     /// Describes all volumes, in any order.
     func list() throws -> [VolumeInfo]
+
+    /// Says which answers may be given again.
+    ///
+    /// What ``get(_:)``, ``path(_:)`` and ``list()`` return is kept as it goes to the engine, and they are not asked again
+    /// as long as this is the same. Asked before each call that only reads, on the same thread.
+    ///
+    /// - Parameter name: The volume that is asked for; nil for all.
+    /// - Returns: A number that is another one once an answer would be, and never one that was there before; nil, as it
+    ///   is unless implemented, where they are to be asked each time.
+    func version(of name: String?) -> UInt64?
 }
 
 extension VolumePlugin {
@@ -89,6 +99,9 @@ extension VolumePlugin {
 
     /// Does nothing.
     public func refresh(_ name: String?) async {}
+
+    /// Nil: nobody counts.
+    public func version(of name: String?) -> UInt64? { nil }
 }
 
 /// It is certain that there is no such volume.

@@ -15,6 +15,8 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
 
     private let plugin: Plugin
     private let names: VolumeNameRule
+    private let descriptions = KeptAnswers()
+    private let paths = KeptAnswers()
     private let lists = SharedAnswer()
 
     /// Makes the interface to a plugin.
@@ -50,8 +52,8 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         return switch method {
         case .list: listing()
         case .capabilities: .now(capabilities())
-        case .get: named(body, in: method) { name, _ in reading(name) { get(name) } }
-        case .path: named(body, in: method) { name, _ in reading(name) { path(name) } }
+        case .get: named(body, in: method) { name, _ in reading(name, keptIn: descriptions) { get(name) } }
+        case .path: named(body, in: method) { name, _ in reading(name, keptIn: paths) { path(name) } }
         case .create:
             named(body, in: method) { name, request in
                 .later { await Self.void { try await plugin.create(name, options: request.options) } }
@@ -72,23 +74,29 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     /// Answers a call that only reads: at once, unless others may have changed what is to be said.
     ///
     /// - Parameters:
-    ///   - name: The volume that is asked for; nil for all.
+    ///   - name: The volume that is asked for.
+    ///   - kept: Answers of the kind.
     ///   - read: Makes the answer; nil for none.
     /// - Returns: The answer.
-    private func reading(_ name: String?, _ read: @escaping @Sendable () -> PluginResponse?) -> PluginAnswer {
-        guard plugin.needsRefresh(name) else { return read().map { .now($0) } ?? .hangUp }
+    private func reading(
+        _ name: String, keptIn kept: KeptAnswers, _ read: @escaping @Sendable () -> PluginResponse?
+    ) -> PluginAnswer {
+        guard plugin.needsRefresh(name) else {
+            return kept.response(about: name, at: plugin.version(of: name), read).map { .now($0) } ?? .hangUp
+        }
         return .later { [plugin] in
             await plugin.refresh(name)
-            return read()
+            return kept.response(about: name, at: plugin.version(of: name), read)
         }
     }
 
     /// Answers with all volumes: ten thousand of them take a tenth of a second, in which others want to be served.
     private func listing() -> PluginAnswer {
-        guard plugin.needsRefresh(nil) else { return lists.answer { list() } }
+        let version = { @Sendable [plugin] in plugin.version(of: nil) }
+        guard plugin.needsRefresh(nil) else { return lists.answer(at: version) { list() } }
         return .later { [plugin] in
             await plugin.refresh(nil)
-            return await lists.value { list() }
+            return await lists.value(at: version) { list() }
         }
     }
 

@@ -31,6 +31,10 @@ struct MobyFSPlugin: VolumePlugin {
         await volumes.refresh(name)
     }
 
+    func version(of name: String?) -> UInt64? {
+        volumes.version(of: name)
+    }
+
     func engineActivated(_ engine: Caller) {
         // A process is told from the one before by its start; over TCP this call is the only sign of a new one. Who is
         // doubted holds what is mounted on this host, and what is mounted on another cannot be seen from here.

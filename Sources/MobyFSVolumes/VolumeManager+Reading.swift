@@ -82,5 +82,5 @@ extension VolumeManager {
 
 extension VolumeManager.Entry {
     /// Whether the engine is to see it: a volume that was removed is not, though its data was kept.
-    fileprivate var isListed: Bool { volume?.removedAt == nil }
+    var isListed: Bool { volume?.removedAt == nil }
 }

@@ -22,19 +22,45 @@ package final class VolumeManager: Sendable {
         var isIdle = false
         /// Whether all that is known of it is that somebody holds it.
         var isMissing = false
+        /// When it has changed, as ``State/version`` counts.
+        var version: UInt64 = 0
     }
 
     private struct State {
+        /// Rises with each change of what can be said of volumes.
+        var version: UInt64 = 0
+        /// Its value when something changed that is to be said of all of them.
+        var poolVersion: UInt64 = 0
         var entries: [VolumeName: Entry] = [:]
         /// Why the pool could not be read, so that nothing is certain about volumes that are not in the index.
-        var poolTrouble: String? = "the volumes are not loaded yet"
+        var poolTrouble: String? = "the volumes are not loaded yet" {
+            didSet { poolHasChanged() }
+        }
         /// Where the pool was that is in the index, and where its file system was mounted.
         var place: StoragePlace?
         var mountpoint: FilePath?
         /// Why the pool cannot be reached just now, though it was read before.
-        var poolSickness: String?
+        var poolSickness: String? {
+            didSet { if poolSickness != oldValue { poolHasChanged() } }
+        }
         /// The latest attempt to read the pool, and where it was then.
         var load: (number: UInt64, place: StoragePlace?, task: Task<Void, any Error>)?
+
+        private mutating func poolHasChanged() {
+            version += 1
+            poolVersion = version
+        }
+
+        mutating func change(_ name: VolumeName, _ body: (inout Entry) -> Void) {
+            version += 1
+            body(&entries[name, default: Entry()])
+            entries[name]?.version = version
+        }
+
+        mutating func forget(_ name: VolumeName) {
+            version += 1
+            entries[name] = nil
+        }
     }
 
     let store: VolumeStore
@@ -109,14 +135,25 @@ package final class VolumeManager: Sendable {
         state.withLock { $0.entries }
     }
 
+    /// A number that is another one once something else is to be said of a volume, or, for nil, of any.
+    ///
+    /// - Returns: Nil where there is nothing to be said.
+    package func version(of text: String?) -> UInt64? {
+        guard let text else { return state.withLock { $0.poolTrouble == nil ? $0.version : nil } }
+        guard let name = try? VolumeName(text) else { return nil }
+        return state.withLock { state in
+            state.entries[name].flatMap { $0.isListed ? max($0.version, state.poolVersion) : nil }
+        }
+    }
+
     func update(_ name: VolumeName, _ body: (inout Entry) -> Void) {
-        state.withLock { body(&$0.entries[name, default: Entry()]) }
+        state.withLock { $0.change(name, body) }
         view.touch(name)
         changes.continuation.yield()
     }
 
     func forget(_ name: VolumeName) {
-        state.withLock { $0.entries[name] = nil }
+        state.withLock { $0.forget(name) }
         view.touch(name)
         if sharing != nil { view.note(nil, of: name) }
         changes.continuation.yield()

@@ -3,9 +3,10 @@
 import FoundationEssentials
 import MobyFSHost
 import MobyFSTesting
-import MobyFSVolumes
 import SystemPackage
 import Testing
+
+@testable import MobyFSVolumes
 
 @Suite struct VolumeManagerTests {
     @Test func knowsAfterARestartWhatItKnewBefore() async throws {
@@ -110,6 +111,46 @@ import Testing
             #expect(error?.code == .unavailable)
             let listing = #expect(throws: VolumeError.self) { try blocked.describeAll() }
             #expect(listing?.code == .unavailable)
+        }
+    }
+
+    /// Or engines would be told what was so before.
+    @Test func countsAllThatChangesWhatIsToBeSaid() async throws {
+        let driver = RecordingDriver(failing: [.mount("db")])
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            let volumes = fixture.volumes
+            try await volumes.create("other", options: nil)
+            #expect(volumes.version(of: "db") == nil)
+            var (seen, all): (Set<UInt64>, Set<UInt64>) = ([], [])
+            func expectAnother(_ what: String) throws {
+                #expect(seen.insert(try #require(volumes.version(of: "db"))).inserted, "\(what)")
+                #expect(all.insert(try #require(volumes.version(of: nil))).inserted, "\(what)")
+            }
+            try await volumes.create("db", options: nil)
+            try expectAnother("created")
+            let other = volumes.version(of: "other")
+            await #expect(throws: (any Error).self) { try await volumes.mount("db", id: "c", for: nil) }
+            try expectAnother("a Mount failed")
+            driver.succeed()
+            _ = try await volumes.mount("db", id: "c", for: nil)
+            try expectAnother("mounted")
+            try await volumes.unmount("db", id: "c")
+            try expectAnother("unmounted")
+            try await volumes.change("db", ["protected": "true"])
+            try expectAnother("changed")
+            #expect(volumes.version(of: "other") == other)
+            volumes.noteSickness("the disk is on fire")
+            try expectAnother("sick")
+            #expect(volumes.version(of: "other") != other)
+            volumes.noteSickness(nil)
+            try expectAnother("well")
+            try await volumes.change("db", ["protected": "false"])
+            try expectAnother("changed again")
+            try await volumes.remove("db")
+            #expect(volumes.version(of: "db") == nil)
+            #expect(all.insert(try #require(volumes.version(of: nil))).inserted)
+            try await volumes.create("db", options: nil)
+            try expectAnother("created again")
         }
     }
 }
