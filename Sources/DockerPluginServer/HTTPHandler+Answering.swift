@@ -8,14 +8,16 @@ import Synchronization
 
 /// How answers are worked out and go out.
 extension HTTPHandler {
-    func answer(_ head: HTTPRequestHead, body: [UInt8], context: ChannelHandlerContext) {
+    func answer(
+        _ head: HTTPRequestHead, by target: Router.Target, body: [UInt8], context: ChannelHandlerContext
+    ) {
         state = .answering(head)
         place.wasUsed.store(true, ordering: .relaxed)
         place.isBusy.store(true, ordering: .relaxed)
         releaseBody()
         if let observed { self.observed = (observed.method, .now, body.count) }
         logger.debug("request", metadata: ["request.path": "\(head.uri)", "request.bytes": "\(body.count)"])
-        switch router.answer(path: head.uri, body: body, from: caller) {
+        switch router.answer(target, body: body, from: caller) {
         case .now(let response):
             send(response, keepAlive: head.isKeepAlive, context: context)
         case .hangUp: hangUp(on: head, context: context)
@@ -52,27 +54,30 @@ extension HTTPHandler {
         observe(response, failed: response.error)
         // After these the decoder takes what follows for another protocol.
         let keepAlive = keepAlive && request.method != .CONNECT && !request.headers.contains(name: "Upgrade")
-        var head = HTTPResponseHead(version: request.version, status: .init(statusCode: response.status))
-        head.headers.add(name: "Content-Type", value: Self.contentType)
-        head.headers.add(name: "Content-Length", value: String(response.body.count))
-        if response.status == 405 { head.headers.add(name: "Allow", value: "POST") }
-        if !keepAlive { head.headers.add(name: "Connection", value: "close") }
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        leaving = (response, request.method == .HEAD ? [] : response.body[...], keepAlive)
+        leaving = LeavingAnswer(response, to: request, keepAlive: keepAlive)
         writeOn(context: context)
     }
 
     /// Writes what the client takes of the answer under way.
     func writeOn(context: ChannelHandlerContext) {
-        while let rest = leaving?.rest, !rest.isEmpty {
+        while var answer = leaving {
             guard context.channel.isWritable else { return limitRequest(context: context) }
-            let piece = rest.prefix(Self.pieceSize)
-            leaving?.rest = rest.dropFirst(piece.count)
-            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: piece)))), promise: nil)
+            leaving = nil
+            let (bytes, isLast) = answer.takePiece(context.channel.allocator)
+            guard isLast else {
+                // Before it is written, which may ask for more.
+                leaving = answer
+                context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+                continue
+            }
+            return end(answer, with: bytes, context: context)
         }
-        guard let (response, _, keepAlive) = leaving else { return }
-        leaving = nil
-        state = keepAlive ? .idle : .closed
+    }
+
+    /// Writes the last bytes of an answer.
+    private func end(_ answer: LeavingAnswer, with bytes: ByteBuffer, context: ChannelHandlerContext) {
+        let response = answer.response
+        state = answer.keepAlive ? .idle : .closed
         unwritten += 1
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { outcome in
@@ -83,7 +88,7 @@ extension HTTPHandler {
             }
             self.endIfDone(context: context)
         }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
         goOn(context: context)
     }
 

@@ -20,7 +20,7 @@ extension HTTPHandler {
         endLimit()
         idleDeadline?.cancel()
         releaseBody()
-        if let (response, _, _) = leaving { takeBack(response) }
+        if let leaving { takeBack(leaving.response) }
         leaving = nil
         // Nobody waits for the answer any more. What is done in spite of that is taken back.
         work?.cancel()

@@ -87,7 +87,7 @@ extension HTTPHandler {
         }
         switch (part, state) {
         case (.head(let head), .idle): begin(head, context: context)
-        case (.body(let bytes), .receiving(let head, var body)):
+        case (.body(let bytes), .receiving(let head, let target, var body)):
             state = .idle  // leaves `body` the only reference, so that it grows in place
             body.append(contentsOf: bytes.readableBytesView)
             if body.count > configuration.bodyLimit {
@@ -95,12 +95,13 @@ extension HTTPHandler {
             } else if !reserve(body.count) {
                 refuse(head, with: .failure("too much is on its way in: try again", status: 503), context: context)
             } else {
-                state = .receiving(head, body: body)
+                state = .receiving(head, target, body: body)
             }
         case (.body(let bytes), .refusing(let head, let response)):
             discarded += bytes.readableBytes
             if discarded > configuration.bodyLimit { refuse(head, with: response, context: context) }
-        case (.end, .receiving(let head, let body)): answer(head, body: body, context: context)
+        case (.end, .receiving(let head, let target, let body)):
+            answer(head, by: target, body: body, context: context)
         case (.end, .refusing(let head, let response)):
             state = .answering(head)
             send(response, keepAlive: head.isKeepAlive, context: context)
@@ -117,18 +118,25 @@ extension HTTPHandler {
         } else if head.headers.contains(name: "Origin") {
             // Browsers say so, and let any page send such a request to this host; engines never do.
             state = .refusing(head, .failure("a page in a browser may not call a plugin", status: 403))
-        } else if let refusal = router.refusal(method: head.method.rawValue, path: head.uri) {
-            state = .refusing(head, refusal)
         } else {
-            if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
-                let go = HTTPResponseHead(version: head.version, status: .continue)
-                context.writeAndFlush(wrapOutboundOut(.head(go)), promise: nil)
+            switch router.route(method: head.method, path: head.uri) {
+            case .refused(let refusal): state = .refusing(head, refusal)
+            case .to(let target): receive(head, for: target, announced: announced, context: context)
             }
-            var body: [UInt8] = []
-            // Whoever announces much may send little.
-            body.reserveCapacity(min(announced, BodyBudget.small))
-            state = .receiving(head, body: body)
         }
+    }
+
+    /// Takes in the body of a request.
+    private func receive(
+        _ head: HTTPRequestHead, for target: Router.Target, announced: Int, context: ChannelHandlerContext
+    ) {
+        if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+        }
+        var body: [UInt8] = []
+        // Whoever announces much may send little.
+        body.reserveCapacity(min(announced, BodyBudget.small))
+        state = .receiving(head, target, body: body)
     }
 
     /// Takes so much memory for the body that is coming in.

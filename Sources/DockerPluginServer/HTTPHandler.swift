@@ -13,18 +13,12 @@ import Synchronization
 final class HTTPHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
-    typealias OutboundOut = HTTPServerResponsePart
-
-    /// What Docker's own helper answers with; the engine does not look.
-    static let contentType = "application/vnd.docker.plugins.v1.2+json"
-
-    /// How much of an answer is written at once: less than what NIO takes before it wants a pause.
-    static let pieceSize = 32 << 10
+    typealias OutboundOut = ByteBuffer
 
     enum State {
         case idle
         /// The request's head has come, its end has not.
-        case receiving(HTTPRequestHead, body: [UInt8])
+        case receiving(HTTPRequestHead, Router.Target, body: [UInt8])
         /// The rest of the request is read and thrown away; the refusal goes out at its end.
         case refusing(HTTPRequestHead, PluginResponse)
         /// The answer is being worked out.
@@ -68,10 +62,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     var reserved = 0
     /// How much of a body that nobody wants has come.
     var discarded = 0
-    /// The answer under way, and what of its body is to be written yet.
-    ///
-    /// A large one is written as the client takes it: of one that many wait for there is one copy, not one for each.
-    var leaving: (response: PluginResponse, rest: ArraySlice<UInt8>, keepAlive: Bool)?
+    /// The answer under way.
+    var leaving: LeavingAnswer?
     /// The last answer, if it can be taken back and it is not known yet that the client has read it.
     var unread: PluginResponse?
     /// Responses that the kernel has not taken yet; the connection is not closed over them.

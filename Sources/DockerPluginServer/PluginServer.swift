@@ -247,7 +247,6 @@ public final class PluginServer: Service {
                     logger: logger))
         }
         try pipeline.addHandler(arrivals)
-        try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(
             ByteToMessageHandler(
                 HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: Self.headLimits)))
