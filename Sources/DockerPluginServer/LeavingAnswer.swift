@@ -8,32 +8,22 @@ import NIOHTTP1
 ///
 /// A large one is written as the client takes it: of one that many wait for there is one copy, not one for each.
 struct LeavingAnswer {
-    /// What Docker's own helper answers with; the engine does not look.
-    private static let contentType = "application/vnd.docker.plugins.v1.2+json"
     /// How much of an answer is written at once: less than what NIO takes before it wants a pause.
     private static let pieceSize = 32 << 10
+    /// Room for a head.
+    private static let headSize = 256
 
     let response: PluginResponse
     let keepAlive: Bool
-    private var head: String?
+    private let version: HTTPVersion
+    private var hasHead = false
     private var body: ArraySlice<UInt8>
 
     init(_ response: PluginResponse, to request: HTTPRequestHead, keepAlive: Bool) {
         self.response = response
         self.keepAlive = keepAlive
-        // Written as one text, as a few fields that are always the same need nothing more.
-        head = """
-            HTTP/\(request.version.major).\(request.version.minor) \(Self.statusLine(response.status))\r
-            Content-Type: \(Self.contentType)\r
-            Content-Length: \(response.body.count)\r
-            \(response.status == 405 ? "Allow: POST\r\n" : "")\(keepAlive ? "" : "Connection: close\r\n")\r
-
-            """
+        version = request.version
         body = request.method == .HEAD ? [] : response.body[...]
-    }
-
-    private static func statusLine(_ code: Int) -> String {
-        code == 200 ? "200 OK" : "\(code) \(HTTPResponseStatus(statusCode: code).reasonPhrase)"
     }
 
     /// Takes out what is to be written next.
@@ -41,11 +31,27 @@ struct LeavingAnswer {
     /// - Returns: The bytes, and whether they are the last ones.
     mutating func takePiece(_ allocator: ByteBufferAllocator) -> (bytes: ByteBuffer, isLast: Bool) {
         let piece = body.prefix(Self.pieceSize)
-        var bytes = allocator.buffer(capacity: piece.count + (head?.utf8.count ?? 0))
-        if let head { bytes.writeString(head) }
+        var bytes = allocator.buffer(capacity: piece.count + (hasHead ? 0 : Self.headSize))
+        if !hasHead { writeHead(to: &bytes) }
+        hasHead = true
         bytes.writeBytes(piece)
-        head = nil
         body = body.dropFirst(piece.count)
         return (bytes, body.isEmpty)
+    }
+
+    /// Writes the few fields that there are, most of them always the same.
+    private func writeHead(to bytes: inout ByteBuffer) {
+        bytes.writeStaticString(version == .http1_0 ? "HTTP/1.0 " : "HTTP/1.1 ")
+        if response.status == 200 {
+            bytes.writeStaticString("200 OK")
+        } else {
+            bytes.writeString("\(response.status) \(HTTPResponseStatus(statusCode: response.status).reasonPhrase)")
+        }
+        // What Docker's own helper answers with; the engine does not look.
+        bytes.writeStaticString("\r\nContent-Type: application/vnd.docker.plugins.v1.2+json\r\nContent-Length: ")
+        bytes.writeString(String(response.body.count))
+        if response.status == 405 { bytes.writeStaticString("\r\nAllow: POST") }
+        if !keepAlive { bytes.writeStaticString("\r\nConnection: close") }
+        bytes.writeStaticString("\r\n\r\n")
     }
 }
