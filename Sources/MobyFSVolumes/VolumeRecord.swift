@@ -69,15 +69,15 @@ package struct VolumeRecord: Codable {
         decoder.dateDecodingStrategy = .iso8601
         let data = Data(bytes)
         do {
-            let header = try decoder.decode(Header.self, from: data)
-            // First of all: the version may be what has changed.
-            if let checksum = header.checksum, !RecordChecksum.isRight(checksum, in: bytes) {
-                throw Problem.damaged(
-                    "its checksum is not that of its content; who changes it by hand takes the line \"checksum\" out")
+            let record: VolumeRecord
+            do {
+                record = try decoder.decode(VolumeRecord.self, from: data)
+            } catch {
+                // It may be one of a later format; what all have in common tells.
+                try check(decoder.decode(Header.self, from: data), in: bytes)
+                throw error
             }
-            guard header.version > 0 else { throw Problem.damaged("there is no format \(header.version)") }
-            guard header.version <= currentVersion else { throw Problem.newer(version: header.version) }
-            let record = try decoder.decode(VolumeRecord.self, from: data)
+            try check(Header(version: record.version, checksum: record.checksum), in: bytes)
             var volume = Volume(
                 name: try VolumeName(record.name), driver: record.driver,
                 options: VolumeOptions(checked: record.options),
@@ -94,6 +94,16 @@ package struct VolumeRecord: Codable {
         } catch {
             throw .damaged("\(error)")
         }
+    }
+
+    private static func check(_ header: Header, in bytes: [UInt8]) throws(Problem) {
+        // First of all: the version may be what has changed.
+        if let checksum = header.checksum, !RecordChecksum.isRight(checksum, in: bytes) {
+            throw .damaged(
+                "its checksum is not that of its content; who changes it by hand takes the line \"checksum\" out")
+        }
+        guard header.version > 0 else { throw .damaged("there is no format \(header.version)") }
+        guard header.version <= currentVersion else { throw .newer(version: header.version) }
     }
 
     private static func reason(_ error: DecodingError) -> String {
