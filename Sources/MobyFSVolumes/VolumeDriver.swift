@@ -21,17 +21,19 @@ package struct DriverContext: Sendable {
     /// Helper programs are ended then, and the call throws.
     package let deadline: ContinuousClock.Instant
     /// Carries `volume.name` and `driver.name` already.
-    package let logger: Logger
+    package var logger: Logger { makeLogger() }
+    /// What is said to it costs more than most calls that say nothing.
+    private let makeLogger: @Sendable () -> Logger
 
     package init(
         root: FilePath, mounts: FilePath, secrets: [String: Secret] = [:], deadline: ContinuousClock.Instant,
-        logger: Logger
+        logger: @autoclosure @escaping @Sendable () -> Logger
     ) {
         self.root = root
         self.mounts = mounts
         self.secrets = secrets
         self.deadline = deadline
-        self.logger = logger
+        makeLogger = logger
     }
 }
 

@@ -333,12 +333,16 @@ package final class VolumeManager: Sendable {
         _ volume: Volume, root: FilePath? = nil, secrets: [String: Secret] = [:],
         deadline: ContinuousClock.Instant = .now
     ) -> DriverContext {
+        DriverContext(
+            root: root ?? store.directory(of: volume.name), mounts: mounts.appending(volume.name.description),
+            secrets: secrets, deadline: deadline, logger: self.logger(of: volume))
+    }
+
+    private func logger(of volume: Volume) -> Logger {
         var logger = logger
         logger[metadataKey: "volume.name"] = "\(volume.name)"
         logger[metadataKey: "driver.name"] = "\(volume.driver)"
-        return DriverContext(
-            root: root ?? store.directory(of: volume.name), mounts: mounts.appending(volume.name.description),
-            secrets: secrets, deadline: deadline, logger: logger)
+        return logger
     }
 
     static func troubled(_ name: VolumeName, _ trouble: String) -> VolumeError {
