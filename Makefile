@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test torture fuzz build release deb managed-plugin install format lint docs clean
+.PHONY: help run test torture fuzz build release deb managed-plugin install format lint docs bench bench-check bench-tools clean
 
 PREFIX ?= /usr
 DESTDIR ?=
@@ -19,6 +19,7 @@ RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --product mobyfs --static-swift-stdli
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 SWIFT_SOURCES := Package.swift Sources Tests
 DEB_DIR := .build/deb
+BENCH_DIR := .build/bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +44,22 @@ torture: ## break the daemon in every known way, for hours; `make test` has a sh
 fuzz: ## look for bytes that break the daemon: FUZZ_SECONDS (1800) for each FUZZ_TARGET (all)
 	@packaging/dependencies test
 	@JOBS=$(JOBS) Tests/fuzz $(FUZZ_TARGET)
+
+bench: bench-tools ## measure mobyfs beside others: BENCH_ROWS, BENCH_ROUNDS, BENCH_SECONDS, BENCH_QUICK=1; see Benchmarks
+	@PYTHONDONTWRITEBYTECODE=1 python3 Benchmarks/bench
+
+bench-check: bench-tools ## count the instructions of the hot paths: BENCH_UPDATE=1 writes the baseline
+	@PYTHONDONTWRITEBYTECODE=1 python3 Benchmarks/bench/check.py
+
+# The program is the package's, stripped as it is installed, or BENCH_MOBYFS.
+bench-tools:
+	@packaging/dependencies bench
+	@$(MAKE) --no-print-directory -C Benchmarks OUT=$(CURDIR)/$(BENCH_DIR)/bin
+	@if [ -n "$${BENCH_MOBYFS:-}" ]; then strip -o $(BENCH_DIR)/bin/mobyfs "$$BENCH_MOBYFS"; else \
+		$(MAKE) --no-print-directory deb; \
+		dpkg-deb -x $(DEB_DIR)/mobyfs_*.deb $(BENCH_DIR)/package; \
+		install $(BENCH_DIR)/package/usr/bin/mobyfs $(BENCH_DIR)/bin/mobyfs; \
+	fi
 
 build: ## build for debugging
 	@packaging/dependencies build

@@ -91,20 +91,20 @@ class Servers:
     def _serve_unix(
         self, name: str, label: str, command: list[str], path: Path, environment: dict[str, str] | None = None
     ) -> Server:
-        process = self._start(label, command, path.is_socket, environment)
+        process = self._start(label, command, lambda: is_listening(socket.AF_UNIX, str(path)), environment)
         return Server(name, process, f"unix:{path}")
 
     def _serve_tls(self, name: str, command: list[str], port: int, certificates: Path) -> Server:
-        process = self._start(f"{name}-tls", command, lambda: is_taken(port))
+        process = self._start(f"{name}-tls", command, lambda: is_listening(socket.AF_INET, ("127.0.0.1", port)))
         return Server(name, process, f"tcp:127.0.0.1:{port}", certificates)
 
     def _start(
-        self, label: str, command: list[str], is_listening: Callable[[], bool],
+        self, label: str, command: list[str], is_ready: Callable[[], bool],
         environment: dict[str, str] | None = None,
     ) -> Process:
         process = Process(command, self.place.log(label), environment, self.processors)
         self.stack.callback(process.stop)
-        process.wait_until(is_listening)
+        process.wait_until(is_ready)
         return process
 
 
@@ -120,9 +120,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def is_listening(family: int, address: str | tuple[str, int]) -> bool:
+    """Whether somebody takes connections there; the file of a unix socket is there a moment before."""
+    with socket.socket(family) as probe:
+        return probe.connect_ex(address) == 0
 
 
 def pool(place: Workplace, volumes: int) -> Path:
@@ -136,7 +137,7 @@ def pool(place: Workplace, volumes: int) -> Path:
         mobyfs_command(place, data, runtime) + ["--log-level", "warning"], place.log(f"filling-{volumes}"),
         {"LD_PRELOAD": str(place.tool("nosync.so"))})
     try:
-        process.wait_until((runtime / "mobyfs.sock").is_socket)
+        process.wait_until(lambda: is_listening(socket.AF_UNIX, f"{runtime}/mobyfs.sock"))
         create_volumes(place, f"unix:{runtime}/mobyfs.sock", volumes)
     finally:
         process.stop()

@@ -17,4 +17,5 @@ ALL = {
     "tls": tls.tls,
     "growth": growth.growth,
     "engine": engine.engine,
+    "engine": engine.engine,
 }
