@@ -40,7 +40,7 @@ class HotPath:
     few: int
     many: int
     #: By how much a count may be above the baseline's.
-    tolerance: float = 0.05
+    tolerance: float = 0.03
     #: Between two cycles, for work that goes on after the answer.
     wait_us: int = 0
 
@@ -59,7 +59,7 @@ def hot_paths() -> dict[str, HotPath]:
         "Create + Remove": HotPath(
             Request([
                 ("VolumeDriver.Create", '{"Name":"bench%i","Opts":{}}'), ("VolumeDriver.Remove", '{"Name":"bench%i"}'),
-            ]), 10, 40, tolerance=0.1, wait_us=100_000),
+            ]), 10, 40, tolerance=0.05, wait_us=100_000),
     }
 
 
