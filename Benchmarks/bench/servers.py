@@ -43,10 +43,10 @@ class Servers:
     def __exit__(self, *error: object) -> None:
         self.stack.close()
 
-    def mobyfs(self, volumes: int) -> Server:
-        """The release build, run as its unit does."""
+    def mobyfs(self, volumes: int, pools: Path | None = None) -> Server:
+        """The release build, run as its unit does, with a pool in a folder of pools."""
         runtime = fresh_folder(self.place.memory / f"mobyfs-{volumes}")
-        command = mobyfs_command(self.place, pool(self.place, volumes), runtime)
+        command = mobyfs_command(self.place, pool(self.place, volumes, pools), runtime)
         return self._serve_unix("mobyfs", f"mobyfs-{volumes}", command, runtime / "mobyfs.sock")
 
     def mobyfs_tls(self, volumes: int, certificates: Path) -> Server:
@@ -126,12 +126,15 @@ def is_listening(family: int, address: str | tuple[str, int]) -> bool:
         return probe.connect_ex(address) == 0
 
 
-def pool(place: Workplace, volumes: int) -> Path:
-    """A data directory with so many volumes, on the disk; made by mobyfs itself, the first time it is asked for."""
-    data = place.disk / f"pool-{volumes}"
+def pool(place: Workplace, volumes: int, pools: Path | None = None) -> Path:
+    """A data directory with so many volumes, on the disk unless a folder is given.
+
+    It is made by mobyfs itself, the first time it is asked for.
+    """
+    data = (pools or place.disk) / f"pool-{volumes}"
     if data.exists():
         return data
-    data.mkdir()
+    data.mkdir(parents=True)
     runtime = fresh_folder(place.memory / "filling")
     process = Process(
         mobyfs_command(place, data, runtime) + ["--log-level", "warning"], place.log(f"filling-{volumes}"),
