@@ -47,7 +47,7 @@ class Line:
 
     def cells(self) -> list[str]:
         if self.note:
-            return [self.row, self.what, self.note, "", "", "", "NO"]
+            return [self.row, f"{self.what} {self.note}".strip(), "", "", "", "", "NO"]
         return [
             self.row, f"{self.what}, {self.unit}" if self.unit else self.what, figure(self.mobyfs),
             f"{self.peer} {figure(self.peer_value)}" if self.peer else "",
