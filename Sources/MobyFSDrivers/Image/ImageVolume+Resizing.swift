@@ -202,10 +202,7 @@ extension ImageVolume {
 
     private func makeDraft(isLarger: Bool) throws {
         if let device = try LoopDevice.attached(to: FileID(of: image.path)) {
-            let reason =
-                isLarger
-                ? "mobyfs lacks the capability CAP_SYS_RESOURCE, without which ext4 grows only unmounted"
-                : "ext4 shrinks only unmounted"
+            let reason = isLarger ? Self.growthObstacle : "ext4 shrinks only unmounted"
             throw VolumeError(
                 .inUse,
                 "volume '\(name)' cannot be resized while it is mounted (from '\(device.path)'), for \(reason): stop the "

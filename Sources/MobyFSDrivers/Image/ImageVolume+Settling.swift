@@ -61,12 +61,20 @@ extension ImageVolume {
         try await BlockingWork.run { try unmountOwn() }
     }
 
+    /// Why an ext4 cannot grow while it is mounted, where it cannot.
+    static let growthObstacle = "mobyfs lacks the capability CAP_SYS_RESOURCE, without which ext4 grows only unmounted"
+
     /// Lets a mounted volume have the size in its record, and ends what a crash has cut off.
     func settle(on device: LoopDevice) async {
         do {
             guard let recordedBytes, try await BlockingWork.run({ try isUnsettled }) else { return }
             let bytes = try await BlockingWork.run { try image.bytes }
             if bytes < recordedBytes {
+                guard await BlockingWork.run({ fileSystem.canGrowMounted }) else {
+                    throw VolumeError(
+                        .inUse,
+                        "\(Self.growthObstacle): stop the containers that use the volume, and start them again")
+                }
                 try await grow(from: bytes, to: recordedBytes, mounted: device)
             } else if bytes > recordedBytes {
                 try await comeDown(to: recordedBytes, on: device)
