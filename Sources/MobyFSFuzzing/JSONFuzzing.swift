@@ -17,7 +17,7 @@ enum JSONFuzzing {
         try FuzzFinding.require(again == value, "\(value) is written as what reads as \(again)")
         try FuzzFinding.require(again.encoded == encoded, "\(value) is written in two ways")
         let other = try JSONDecoder().decode(ForeignValue.self, from: Data(encoded)).value
-        try FuzzFinding.require(other == value.asForeign, "Foundation reads \(value) as \(other)")
+        try FuzzFinding.require(value.matches(other), "Foundation reads \(value) as \(other)")
         if let request { try compare(request, value) }
         if let value = try? JSONDecoder().decode(ForeignValue.self, from: Data(bytes)).value {
             _ = try JSONValue(parsing: value.encoded)
@@ -78,13 +78,17 @@ private struct ForeignValue: Decodable {
 }
 
 extension JSONValue {
-    /// The same with one kind of whole numbers: to Foundation it does not matter how they are written.
-    fileprivate var asForeign: JSONValue {
-        switch self {
-        case .number(let number): Int64(exactly: number).map { .integer($0) } ?? self
-        case .array(let elements): .array(elements.map(\.asForeign))
-        case .object(let members): .object(members.mapValues(\.asForeign))
-        default: self
+    /// Whether Foundation has read the same: to it, it does not matter how whole numbers are written, and it knows all
+    /// digits of those that are between two floating-point numbers.
+    fileprivate func matches(_ foreign: JSONValue) -> Bool {
+        switch (self, foreign) {
+        case (.number(let number), .integer(let whole)): number == Double(whole)
+        case (.array(let elements), .array(let others)):
+            elements.count == others.count && zip(elements, others).allSatisfy { $0.matches($1) }
+        case (.object(let members), .object(let others)):
+            members.count == others.count
+                && members.allSatisfy { key, value in others[key].map { value.matches($0) } ?? false }
+        default: self == foreign
         }
     }
 }
