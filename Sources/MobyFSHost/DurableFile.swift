@@ -102,11 +102,13 @@ package enum DurableFile {
 
     private static func readAll(_ file: FileDescriptor, limit: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16384)
         while true {
-            let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
+            // Not filled with zeros first: of small files that would be most of the work.
+            let chunk = try [UInt8](unsafeUninitializedCapacity: 16384) { buffer, count in
+                count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
+            }
+            if chunk.isEmpty { return bytes }
+            bytes.append(contentsOf: chunk)
             guard bytes.count <= limit else { throw Errno.fileTooLarge }
         }
     }

@@ -246,25 +246,29 @@ package final class VolumeManager: Sendable {
             }
             // Before anything is set aside or deleted.
             try await claim()
-            let (place, mountpoint, contents, holders, missing) = try await BlockingWork.run {
+            let (place, mountpoint, contents, loaded, holders) = try await BlockingWork.run {
                 [store, holderStore, sharing] in
                 let place = try StoragePlace(of: store.root)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
-                var missing: [VolumeName: String] = [:]
-                for volume in contents.volumes { missing[volume.name] = self.troubleWithData(of: volume) }
-                return (place, try place.mountpoint, contents, holderStore.load(), missing)
+                let loaded = Parallel.parts(of: contents.volumes) { volumes in
+                    volumes.map { volume in
+                        (
+                            volume.name,
+                            Entry(
+                                volume: volume, trouble: self.troubleWithOptions(of: volume),
+                                mountFailure: self.troubleWithData(of: volume))
+                        )
+                    }
+                }
+                return (place, try place.mountpoint, contents, loaded.joined(), holderStore.load())
             }
             let isLatest = state.withLock { state in
                 guard number == nil || state.load?.number == number else { return false }
                 state.load = nil
                 (state.place, state.mountpoint) = (place, mountpoint)
                 state.poolTrouble = nil
-                state.entries = [:]
-                for volume in contents.volumes {
-                    state.entries[volume.name] = Entry(
-                        volume: volume, trouble: troubleWithOptions(of: volume), mountFailure: missing[volume.name])
-                }
+                state.entries = Dictionary(loaded) { $1 }
                 for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
                 for (name, holders) in holders {
                     state.entries[name, default: Self.missing(name, in: store.root)].holders = holders

@@ -78,28 +78,37 @@ package struct VolumeStore: Sendable {
     ///   pool. Where others do, nothing is set aside: they may be using it.
     /// - Returns: All volumes.
     /// - Throws: ``SystemCallError`` if the pool cannot be read.
-    package func load(amongHosts isAbandoned: ((_ host: String) -> Bool)? = nil) throws -> Contents {
-        var contents = Contents()
-        for entry in try Directories.entries(of: volumes) {
-            if entry.hasPrefix(Self.stagingPrefix) {
-                let host = entry.dropFirst(Self.stagingPrefix.count).prefix { $0 != "-" }
-                let staging = volumes.appending(entry)
-                if isAbandoned?(String(host)) ?? true, !discard(staging) { contents.leftovers.append(staging) }
-            } else if let name = nameOfVolume(entry, in: volumes) {
-                load(name, into: &contents, isShared: isAbandoned != nil)
-            } else if let trouble = troubleWithLink(entry) {
-                contents.troubled[trouble.name] = trouble.reason
-            } else {
-                logger.warning(
-                    "something that is no volume is left alone",
-                    metadata: ["file.path": "\(volumes.appending(entry))"])
-            }
+    package func load(amongHosts isAbandoned: (@Sendable (_ host: String) -> Bool)? = nil) throws -> Contents {
+        // To read a record takes the kernel about as long as it takes this process to understand it.
+        let parts = Parallel.parts(of: try Directories.entries(of: volumes)) { entries in
+            var contents = Contents()
+            for entry in entries { load(entry, into: &contents, amongHosts: isAbandoned) }
+            return contents
         }
+        var contents = parts.reduce(into: Contents()) { $0.add($1) }
         for entry in existingEntries(of: quarantine) {
             guard let name = nameOfVolume(entry, in: quarantine), !contents.has(name) else { continue }
             contents.troubled[name] = troubleInQuarantine(name)
         }
         return contents
+    }
+
+    private func load(
+        _ entry: String, into contents: inout Contents, amongHosts isAbandoned: ((_ host: String) -> Bool)?
+    ) {
+        if entry.hasPrefix(Self.stagingPrefix) {
+            let host = entry.dropFirst(Self.stagingPrefix.count).prefix { $0 != "-" }
+            let staging = volumes.appending(entry)
+            if isAbandoned?(String(host)) ?? true, !discard(staging) { contents.leftovers.append(staging) }
+        } else if let name = nameOfVolume(entry, in: volumes) {
+            load(name, into: &contents, isShared: isAbandoned != nil)
+        } else if let trouble = troubleWithLink(entry) {
+            contents.troubled[trouble.name] = trouble.reason
+        } else {
+            logger.warning(
+                "something that is no volume is left alone",
+                metadata: ["file.path": "\(volumes.appending(entry))"])
+        }
     }
 
     /// The volume that an entry is: a directory, and no link to one, with the name of a volume.
@@ -282,6 +291,12 @@ package struct VolumeStore: Sendable {
 }
 
 extension VolumeStore.Contents {
+    fileprivate mutating func add(_ other: Self) {
+        volumes += other.volumes
+        troubled.merge(other.troubled) { $1 }
+        leftovers += other.leftovers
+    }
+
     fileprivate func has(_ name: VolumeName) -> Bool {
         troubled[name] != nil || volumes.contains { $0.name == name }
     }
