@@ -173,3 +173,13 @@ package final class Wire: Sendable {
         return lines.joined(separator: "\r\n")
     }
 }
+
+extension FilePath {
+    /// Whether some process takes connections at this unix socket; that there is a file is so a moment before.
+    package var isListeningSocket: Bool {
+        // Num RefCount Protocol Flags Type St Inode Path: proc(5); the flag is __SO_ACCEPTCON.
+        let bytes = (try? DurableFile.read("/proc/net/unix", limit: 1 << 26)) ?? []
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        return lines.contains { $0.contains(" 00010000 ") && $0.hasSuffix(" \(self)") }
+    }
+}

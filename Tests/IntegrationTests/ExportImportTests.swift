@@ -291,7 +291,9 @@ struct ExportImportTests {
             }
             let whole = try root.appending("db.tar").text
             let outcome = Task {
-                try await eventually("the first daemon listens") { root.appending("run/control.sock").exists }
+                try await eventually("the first daemon listens") {
+                    root.appending("run/control.sock").isListeningSocket
+                }
                 return try await mobyfs("volume", "import", "new", "-i", fifo.string, in: root)
             }
             try await withDaemon(in: root) { _ in

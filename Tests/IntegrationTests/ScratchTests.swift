@@ -99,7 +99,7 @@ import Testing
             let passed = root.appending("passed.sock")
             let launcher = ["/usr/bin/systemd-socket-activate", "--listen", passed.string]
             _ = try await withScratch(in: root, launcher: launcher) { plugin in
-                try await plugin.wait("the socket") { passed.exists }
+                try await plugin.wait("the socket") { passed.isListeningSocket }
                 // The first connection is what starts the plugin.
                 let created = try await plugin.call("VolumeDriver.Create", Self.db, at: passed)
                 #expect(created == "{}")

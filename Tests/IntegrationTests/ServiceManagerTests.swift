@@ -47,7 +47,7 @@ import Testing
             ]
             try await withDaemon(in: root, launcher: launcher) { daemon in
                 let (one, two) = (root.appending("one.sock"), root.appending("two.sock"))
-                try await daemon.wait("the sockets") { two.exists }
+                try await daemon.wait("the sockets") { one.isListeningSocket && two.isListeningSocket }
                 // The first connection is what starts the daemon.
                 for socket in [one, two, one] {
                     let answer = try await Wire(socket).exchange(Wire.post("/Plugin.Activate", ""))
