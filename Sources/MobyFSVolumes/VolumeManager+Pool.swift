@@ -29,15 +29,21 @@ extension VolumeManager {
             logger.debug("the pool cannot be looked at", metadata: ["error": "\(error)"])
         }
         let deadline = ContinuousClock.now + Self.loadPatience
-        var isNew = false
-        // One that was begun before may have come too early.
-        while poolTrouble != nil, !isNew {
-            let load: Task<Void, any Error>
-            (load, isNew) = beginLoad(at: place) { number in Task { await self.load(number: number) } }
+        var (load, isNew) = beginLoad(at: place)
+        while true {
             do {
-                try await BlockingWork.value(of: load, until: deadline, "read '\(store.volumes)'")
+                try await BlockingWork.value(of: load.task, until: deadline, "read '\(store.volumes)'")
             } catch {
                 return noteUnloaded("they are being read; that takes long")
+            }
+            guard poolTrouble != nil else { return }
+            if let later = self.load(after: load) {
+                (load, isNew) = (later, true)
+            } else if !isNew {
+                // It was begun before, and may have come too early.
+                (load, isNew) = beginLoad(at: place)
+            } else {
+                return
             }
         }
     }

@@ -43,8 +43,9 @@ package final class VolumeManager: Sendable {
         var poolSickness: String? {
             didSet { if poolSickness != oldValue { poolHasChanged() } }
         }
-        /// The latest attempt to read the pool, and where it was then.
-        var load: (number: UInt64, place: StoragePlace?, task: Task<Void, any Error>)?
+        /// The latest attempt to read the pool, while it goes on.
+        var load: PoolLoad?
+        var loadCount: UInt64 = 0
 
         private mutating func poolHasChanged() {
             version += 1
@@ -221,17 +222,29 @@ package final class VolumeManager: Sendable {
         await load(number: nil)
     }
 
+    /// An attempt to read the pool.
+    struct PoolLoad {
+        let number: UInt64
+        /// Where the pool was then.
+        let place: StoragePlace?
+        let task: Task<Void, any Error>
+    }
+
     /// Joins the attempt to read the pool that goes on where it is, or begins one.
-    func beginLoad(
-        at place: StoragePlace?, _ begin: (UInt64) -> Task<Void, any Error>
-    ) -> (load: Task<Void, any Error>, isNew: Bool) {
+    func beginLoad(at place: StoragePlace?) -> (load: PoolLoad, isNew: Bool) {
         state.withLock { state in
-            if let load = state.load, load.place == place { return (load.task, false) }
-            let number = (state.load?.number ?? 0) + 1
-            let task = begin(number)
-            state.load = (number, place, task)
-            return (task, true)
+            if let load = state.load, load.place == place { return (load, false) }
+            state.loadCount += 1
+            let number = state.loadCount
+            let load = PoolLoad(number: number, place: place, task: Task { await self.load(number: number) })
+            state.load = load
+            return (load, true)
         }
+    }
+
+    /// The attempt that goes on in the place of an earlier one, of which nothing came.
+    func load(after load: PoolLoad) -> PoolLoad? {
+        state.withLock { state in state.load.flatMap { $0.number > load.number ? $0 : nil } }
     }
 
     /// - Parameter number: Of the attempt: what comes of one counts unless a later one was begun.
