@@ -99,7 +99,8 @@ let package = Package(
         .target(name: "CMobyFSShims"),
         .target(
             name: "MobyFSHost", dependencies: ["CMobyFSShims", subprocess, system, logging], swiftSettings: strict),
-        .target(name: "MobyFSVolumes", dependencies: ["MobyFSHost", system, logging], swiftSettings: strict),
+        .target(
+            name: "MobyFSVolumes", dependencies: ["DockerPlugin", "MobyFSHost", system, logging], swiftSettings: strict),
         .target(
             name: "MobyFSDrivers", dependencies: ["MobyFSVolumes", "MobyFSHost", system, logging],
             swiftSettings: strict),

@@ -32,11 +32,15 @@ int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts) {
     return 0;
 }
 
-int mobyfs_is_fuse(int fd) {
+static int is_on(int fd, __fsword_t type) {
     struct statfs status;
     if (fstatfs(fd, &status) != 0) return -errno;
-    return status.f_type == FUSE_SUPER_MAGIC;
+    return status.f_type == type;
 }
+
+int mobyfs_is_fuse(int fd) { return is_on(fd, FUSE_SUPER_MAGIC); }
+
+int mobyfs_is_tmpfs(int fd) { return is_on(fd, TMPFS_MAGIC); }
 
 int mobyfs_open_beneath(int dirfd, const char *name, int flags) {
     struct open_how how = {

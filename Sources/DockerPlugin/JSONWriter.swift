@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Writes compact JSON.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+package struct JSONWriter {
+    package private(set) var bytes: [UInt8] = []
 
-    mutating func raw(_ text: StaticString) {
+    package init() {}
+
+    package mutating func raw(_ text: StaticString) {
         text.withUTF8Buffer { bytes.append(contentsOf: $0) }
     }
 
-    mutating func raw(_ number: some BinaryInteger) {
+    package mutating func raw(_ number: some BinaryInteger) {
         bytes.append(contentsOf: String(number).utf8)
     }
 
     /// Writes a string with its quotes and escapes.
-    mutating func string(_ text: String) {
+    package mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
@@ -35,7 +37,7 @@ struct JSONWriter {
     private static let hexDigits = Array("0123456789abcdef".utf8)
 
     /// Writes elements between `open` and `close`, with commas.
-    mutating func list<Element>(
+    package mutating func list<Element>(
         _ open: StaticString, _ elements: some Sequence<Element>, _ close: StaticString,
         _ write: (inout JSONWriter, Element) -> Void
     ) {
@@ -49,7 +51,7 @@ struct JSONWriter {
         raw(close)
     }
 
-    mutating func value(_ value: JSONValue) {
+    package mutating func value(_ value: JSONValue) {
         switch value {
         case .string(let text): string(text)
         case .integer(let number): raw(number)
@@ -63,7 +65,7 @@ struct JSONWriter {
     }
 
     /// Writes an object with its keys in order, so that equal objects give equal bytes.
-    mutating func object(_ members: [String: JSONValue]) {
+    package mutating func object(_ members: [String: JSONValue]) {
         // By their bytes: as text, some keys are in order and their beginnings are not.
         let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         list("{", sorted, "}") { writer, member in

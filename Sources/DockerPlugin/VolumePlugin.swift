@@ -53,6 +53,18 @@ public protocol VolumePlugin: Sendable {
     /// - Throws: Anything. The engine logs it and may use the ID again.
     func unmount(_ name: String, id: String) async throws
 
+    /// Does what ``mount(_:id:for:)`` does where that takes no waiting, as of a volume that is mounted for others.
+    ///
+    /// Called before it, on the thread that serves the connection, as the calls are that only read.
+    ///
+    /// - Returns: The path; nil, as it is unless implemented, where ``mount(_:id:for:)`` is to be called.
+    func mountAtOnce(_ name: String, id: String, for engine: Caller) -> String?
+
+    /// Does what ``unmount(_:id:)`` does where that takes no waiting.
+    ///
+    /// - Returns: Whether it is done; false, as it is unless implemented, where ``unmount(_:id:)`` is to be called.
+    func unmountAtOnce(_ name: String, id: String) -> Bool
+
     /// Says whether ``refresh(_:)`` comes before an answer.
     ///
     /// - Parameter name: The volume that is asked for; nil for all.
@@ -93,6 +105,12 @@ public protocol VolumePlugin: Sendable {
 extension VolumePlugin {
     /// Does nothing.
     public func engineActivated(_ engine: Caller) {}
+
+    /// Nil: it may take waiting.
+    public func mountAtOnce(_ name: String, id: String, for engine: Caller) -> String? { nil }
+
+    /// False: it may take waiting.
+    public func unmountAtOnce(_ name: String, id: String) -> Bool { false }
 
     /// Whether volumes are the whole cluster's.
     public func needsRefresh(_ name: String?) -> Bool { scope == .global }

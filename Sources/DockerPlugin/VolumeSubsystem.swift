@@ -62,11 +62,17 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
             named(body, in: method) { name, _ in .later { await Self.void { try await plugin.remove(name) } } }
         case .mount:
             named(body, in: method) { name, request in
-                .later { await Self.mount(name, id: request.id ?? "", on: plugin, for: caller) }
+                let id = request.id ?? ""
+                if let path = plugin.mountAtOnce(name, id: id, for: caller) {
+                    return .now(Self.mounted(name, id: id, on: plugin, at: path))
+                }
+                return .later { await Self.mount(name, id: id, on: plugin, for: caller) }
             }
         case .unmount:
             named(body, in: method) { name, request in
-                .later { await Self.void { try await plugin.unmount(name, id: request.id ?? "") } }
+                let id = request.id ?? ""
+                if plugin.unmountAtOnce(name, id: id) { return .now(.empty) }
+                return .later { await Self.void { try await plugin.unmount(name, id: id) } }
             }
         }
     }
@@ -142,14 +148,18 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         _ name: String, id: String, on plugin: Plugin, for engine: Caller
     ) async -> PluginResponse {
         do {
-            var response = mountpoint(try await plugin.mount(name, id: id, for: engine))
-            // The engine sends no Unmount for a Mount whose answer it did not wait for. Nobody is left to be
-            // told if that fails.
-            response.undo = { try? await plugin.unmount(name, id: id) }
-            return response
+            return mounted(name, id: id, on: plugin, at: try await plugin.mount(name, id: id, for: engine))
         } catch {
             return .failure("\(error)")
         }
+    }
+
+    private static func mounted(_ name: String, id: String, on plugin: Plugin, at path: String) -> PluginResponse {
+        var response = mountpoint(path)
+        // The engine sends no Unmount for a Mount whose answer it did not wait for. Nobody is left to be told if that
+        // fails.
+        response.undo = { try? await plugin.unmount(name, id: id) }
+        return response
     }
 
     private static func mountpoint(_ path: String) -> PluginResponse {

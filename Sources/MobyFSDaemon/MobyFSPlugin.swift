@@ -20,6 +20,7 @@ struct MobyFSPlugin: VolumePlugin {
     /// Whether engines of other hosts may hold volumes.
     let servesOtherHosts: Bool
     let logger: Logger
+    private let engines = EngineIdentities()
 
     var scope: VolumeScope { volumes.isShared ? .global : .local }
 
@@ -52,8 +53,16 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
-        let process = engine.processID.map { ProcessIdentity(processID: $0) ?? .gone(processID: $0) }
+        let process = engine.processID.map(engines.identity)
         return try await logging("mount", name) { forEngine(try await volumes.mount(name, id: id, for: process)) }
+    }
+
+    func mountAtOnce(_ name: String, id: String, for engine: Caller) -> String? {
+        volumes.mountAtOnce(name, id: id, for: engine.processID.map(engines.identity)).map(forEngine)
+    }
+
+    func unmountAtOnce(_ name: String, id: String) -> Bool {
+        volumes.unmountAtOnce(name, id: id)
     }
 
     func unmount(_ name: String, id: String) async throws {

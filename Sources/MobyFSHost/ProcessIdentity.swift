@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import SystemPackage
 
 /// A process beyond doubt: process IDs are used again, and after a reboot all of them are.
-package struct ProcessIdentity: Hashable, Sendable, Codable {
+package struct ProcessIdentity: Hashable, Sendable {
     package let processID: Int32
     /// When the process started, in clock ticks after the boot.
     package let startTime: UInt64

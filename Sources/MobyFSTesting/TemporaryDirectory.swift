@@ -5,10 +5,18 @@ import MobyFSHost
 package import SystemPackage
 
 /// Runs `body` with an empty directory that is deleted afterwards, pass or fail.
+///
+/// - Parameters:
+///   - parent: Where; `/dev/shm` for one in memory.
+///   - isolation: Where it runs.
+///   - body: What to run.
+/// - Returns: What `body` does.
+/// - Throws: What `body` does.
 package func withTemporaryDirectory<Result>(
-    isolation: isolated (any Actor)? = #isolation, _ body: (FilePath) async throws -> Result
+    in parent: FilePath = "/tmp", isolation: isolated (any Actor)? = #isolation,
+    _ body: (FilePath) async throws -> Result
 ) async throws -> Result {
-    let path = FilePath("/tmp/mobyfs-test-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
+    let path = parent.appending("mobyfs-test-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
     try Directories.create(path, mode: 0o755)
     // What a test leaves mounted stays, and is found by whoever looks for the cause.
     defer {

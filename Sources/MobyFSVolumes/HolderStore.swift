@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 package import Logging
 import MobyFSHost
 package import SystemPackage
@@ -9,12 +8,6 @@ package import SystemPackage
 ///
 /// The files speak of mounts, and like mounts they do not outlive a boot.
 package struct HolderStore: Sendable {
-    private struct File: Codable {
-        var name: String
-        var bootID: String
-        var holders: VolumeHolders
-    }
-
     private let directory: FilePath
     private let logger: Logger
 
@@ -28,18 +21,37 @@ package struct HolderStore: Sendable {
     }
 
     /// Writes who holds a volume; nobody leaves no file.
-    package func save(_ holders: VolumeHolders, of name: VolumeName) throws {
+    ///
+    /// - Parameters:
+    ///   - holders: All who hold it.
+    ///   - name: The volume.
+    ///   - id: The only mount ID of which anything has changed; nil where there may be more, or nobody was noted before.
+    /// - Throws: ``SystemCallError``; the file says what it said.
+    package func save(_ holders: VolumeHolders, of name: VolumeName, changed id: String? = nil) throws {
         if holders.isEmpty {
             try remove(path(name))
             return
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let file = File(name: name.description, bootID: ProcessIdentity.currentBootID, holders: holders)
+        if let id, add(id, of: holders, to: name) { return }
         // Somebody may have cleaned up.
         try Directories.create(directory.removingLastComponent(), mode: 0o710, isDurable: false)
         try Directories.create(directory, mode: 0o700, isDurable: false)
-        try DurableFile.write(encoder.encode(file), to: path(name), isDurable: false)
+        let file = HolderFile(name: name, bootID: ProcessIdentity.currentBootID, holders: holders)
+        try DurableFile.write(file.bytes, to: path(name), isDurable: false)
+    }
+
+    /// Adds to a volume's file what has become of one mount ID.
+    ///
+    /// - Parameters:
+    ///   - id: The mount ID.
+    ///   - holders: All who hold the volume by now.
+    ///   - name: The volume.
+    ///   - atOnce: Whether no disk may be waited for.
+    /// - Returns: Whether the file says it now; if not, it says what it said, and can be written anew.
+    package func add(_ id: String, of holders: VolumeHolders, to name: VolumeName, atOnce: Bool = false) -> Bool {
+        AppendedFile.append(
+            HolderFile.line(on: id, of: holders), to: path(name),
+            upTo: HolderFile.sizeLimit(of: holders), inMemoryOnly: atOnce)
     }
 
     /// Reads all files of this boot; the others are deleted.
@@ -65,12 +77,10 @@ package struct HolderStore: Sendable {
     }
 
     /// What a file says; nil if it is of an earlier boot or makes no sense.
-    private func read(_ path: FilePath) -> (name: VolumeName, holders: VolumeHolders)? {
+    private func read(_ path: FilePath) -> HolderFile? {
         do {
-            let file = try JSONDecoder().decode(File.self, from: Data(DurableFile.read(path, limit: 1 << 28)))
-            guard file.bootID == ProcessIdentity.currentBootID else { return nil }
-            guard file.holders.isPlausible else { throw VolumeError(.io, "its counts make no sense") }
-            return (try VolumeName(file.name), file.holders)
+            let file = try HolderFile(reading: DurableFile.read(path, limit: 1 << 28))
+            return file.bootID == ProcessIdentity.currentBootID ? file : nil
         } catch {
             logger.warning(
                 "a file of holders cannot be read and is deleted",

@@ -26,6 +26,17 @@ final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
         return try await body()
     }
 
+    /// Takes a lock that nobody has, to be given back with ``unlock(_:)``.
+    ///
+    /// - Returns: Whether it was had.
+    func tryLock(_ key: Key) -> Bool {
+        state.withLock { state in
+            guard state.waiting[key] == nil else { return false }
+            state.waiting[key] = []
+            return true
+        }
+    }
+
     /// Waits for a lock, to be given back with ``unlock(_:)``.
     ///
     /// - Returns: Whether it was had before the deadline.

@@ -3,7 +3,7 @@
 package import MobyFSHost
 
 /// One mount ID that holds a volume.
-package struct Holder: Hashable, Sendable, Codable {
+package struct Holder: Hashable, Sendable {
     /// How many Mounts with the ID were not taken back.
     ///
     /// `docker cp` on a running container repeats its ID.
@@ -16,8 +16,8 @@ package struct Holder: Hashable, Sendable, Codable {
     ///
     /// Its mount may be over, or live on in a container under live-restore.
     package var isInherited = false
-    /// Whether nobody else may have the volume mounted meanwhile, as while it is copied; nil, as of old, means no.
-    package var isAlone: Bool?
+    /// Whether nobody else may have the volume mounted meanwhile, as while it is copied.
+    package var isAlone = false
 
     /// What the IDs of mounts by mobyfs' own commands begin with.
     package static let ownPrefix = "mobyfs-"
@@ -29,10 +29,14 @@ package struct Holder: Hashable, Sendable, Codable {
 }
 
 /// Who holds a volume.
-package struct VolumeHolders: Hashable, Sendable, Codable {
+package struct VolumeHolders: Hashable, Sendable {
     package private(set) var byID: [String: Holder] = [:]
 
     package init() {}
+
+    init(byID: [String: Holder]) {
+        self.byID = byID
+    }
 
     package var isEmpty: Bool { byID.isEmpty }
 
@@ -55,8 +59,7 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
         if let holder = byID[id], holder.engine == engine ? holder.isConfirmed : holder.isConfirmed(given: living) {
             byID[id]?.count += 1
         } else {
-            byID[id] = Holder(
-                count: 1, engine: engine, isInherited: byID[id] != nil, isAlone: isAlone ? true : nil)
+            byID[id] = Holder(count: 1, engine: engine, isInherited: byID[id] != nil, isAlone: isAlone)
         }
     }
 
@@ -88,7 +91,7 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
     }
 
     /// The process that nobody may hold the volume beside.
-    package var alone: ProcessIdentity? { byID.values.first { $0.isAlone == true }?.engine }
+    package var alone: ProcessIdentity? { byID.values.first(where: \.isAlone)?.engine }
 
     /// The engines that asked.
     package var engines: Set<ProcessIdentity> { Set(byID.values.compactMap(\.engine)) }
@@ -97,9 +100,6 @@ package struct VolumeHolders: Hashable, Sendable, Codable {
     package func unconfirmed(given living: Set<ProcessIdentity>) -> [String] {
         byID.filter { !$0.value.isConfirmed(given: living) }.map(\.key)
     }
-
-    /// Whether the counts are ones that can have come about; a file may say anything.
-    package var isPlausible: Bool { byID.values.allSatisfy { (1...Int(Int32.max)).contains($0.count) } }
 
     /// Drops mount IDs altogether.
     package mutating func drop(_ ids: some Sequence<String>) {

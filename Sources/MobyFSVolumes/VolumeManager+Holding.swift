@@ -17,7 +17,7 @@ extension VolumeManager {
     /// - Throws: ``VolumeError``; the volume is not held then.
     package func mount(_ name: String, id: String, for engine: ProcessIdentity?) async throws -> FilePath {
         let name = try VolumeName(name)
-        guard (1...256).contains(id.utf8.count) else {
+        guard Self.mountIDSizes.contains(id.utf8.count) else {
             throw VolumeError(
                 .invalidArgument,
                 "cannot mount volume '\(name)': the request's 'ID' has \(id.utf8.count) bytes, not 1 to 256")
@@ -26,6 +26,9 @@ extension VolumeManager {
             on: name, within: limits.long, inPool: isInPool(name), late: { _ in await self.takeBack(name, id) },
             { deadline in try await self.mount(name, id: id, for: engine, until: deadline) })
     }
+
+    /// How many bytes an ID may have.
+    static let mountIDSizes = 1...256
 
     /// Whether a volume's data is in the pool, or may be.
     private func isInPool(_ name: VolumeName) -> Bool {
@@ -62,6 +65,7 @@ extension VolumeManager {
         _ name: VolumeName, id: String, for engine: ProcessIdentity?, alone isAlone: Bool = false,
         until deadline: ContinuousClock.Instant
     ) async throws -> FilePath {
+        let start = ContinuousClock.now
         let entry = entry(name)
         if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
         guard let entry, let volume = entry.volume, volume.removedAt == nil else {
@@ -88,7 +92,7 @@ extension VolumeManager {
         let living = holders.byID[id] == nil ? [] : await Self.living(holders.engines)
         holders.add(id, for: engine, alone: isAlone, living: living)
         do {
-            try await save(holders, of: name)
+            try await save(holders, of: name, changed: id)
         } catch {
             // Unheld, the volume would be fair game for Remove.
             if entry.holders.isEmpty { await unmount(volume, until: deadline) }
@@ -97,6 +101,7 @@ extension VolumeManager {
         update(name) {
             $0.mountFailure = nil
             $0.isIdle = false
+            $0.seenMounted = start
         }
         context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
         return driver.mountpoint(of: volume, in: context)
@@ -154,7 +159,7 @@ extension VolumeManager {
             guard let volume = entry.volume else {
                 // It cannot be served just now, and is held by one less when it can.
                 guard holders.remove(id) else { return }
-                await self.saveIfPossible(holders, of: name)
+                await self.saveIfPossible(holders, of: name, changed: id)
                 if holders.isEmpty, entry.isMissing { self.forget(name) }
                 return
             }
@@ -164,24 +169,28 @@ extension VolumeManager {
                 return
             }
             // First, so that a crash in between leaves a mount that nobody holds, and no holder without a mount.
-            await self.saveIfPossible(holders, of: name)
+            await self.saveIfPossible(holders, of: name, changed: id)
             if holders.isEmpty { await self.unmount(volume, until: deadline) }
             self.context(volume).logger.info(
                 "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
         }
     }
 
-    private func save(_ holders: VolumeHolders, of name: VolumeName) async throws {
-        try await BlockingWork.run { [holderStore] in try holderStore.save(holders, of: name) }
-        update(name) { $0.holders = holders }
+    /// Writes down who holds a volume; `id` is the only mount ID of which anything has changed, where that is so.
+    private func save(_ holders: VolumeHolders, of name: VolumeName, changed id: String? = nil) async throws {
+        // A file that is not there, or says something else, is written anew.
+        let isUpToDate = entry(name).map { !$0.holders.isEmpty && !$0.isFileBehind } ?? false
+        let id = isUpToDate ? id : nil
+        try await BlockingWork.run { [holderStore] in try holderStore.save(holders, of: name, changed: id) }
+        update(name) { ($0.holders, $0.isFileBehind) = (holders, false) }
     }
 
     /// Notes that fewer hold the volume than before; memory counts, and a file that says more does no harm.
-    private func saveIfPossible(_ holders: VolumeHolders, of name: VolumeName) async {
+    private func saveIfPossible(_ holders: VolumeHolders, of name: VolumeName, changed id: String) async {
         do {
-            try await save(holders, of: name)
+            try await save(holders, of: name, changed: id)
         } catch {
-            update(name) { $0.holders = holders }
+            update(name) { ($0.holders, $0.isFileBehind) = (holders, true) }
             logger.warning(
                 "it cannot be written down who holds a volume; after a restart more may be said to",
                 metadata: ["volume.name": "\(name)", "error": "\(error)"])

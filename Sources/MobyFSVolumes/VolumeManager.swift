@@ -14,6 +14,10 @@ package final class VolumeManager: Sendable {
     struct Entry {
         var volume: Volume?
         var holders = VolumeHolders()
+        /// Whether their file says something else, as it could not be written.
+        var isFileBehind = false
+        /// When it was last made sure that the volume is mounted.
+        var seenMounted: ContinuousClock.Instant?
         /// Why the volume cannot be served.
         var trouble: String?
         /// Why the last Mount failed, until one succeeds.

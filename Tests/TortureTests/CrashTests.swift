@@ -60,6 +60,11 @@ import TortureSupport
     ) async throws {
         let clients = TortureClients(16, seed: seed)
         let (times, leaks) = try await withTemporaryDirectory { root in
+            // As /run is, where Mounts are noted while the engine waits.
+            let runtime = root.appending("run")
+            try Directories.create(runtime, mode: 0o755)
+            if Machine.isRoot { try Mounts.mount(type: "tmpfs", source: "none", at: runtime) }
+            defer { umount2(runtime.string, CInt(MNT_DETACH)) }
             let times = try await breaking(root, clients)
             return try await withDaemon(in: root) { daemon in
                 try await clients.verify(daemon, isThorough: true)

@@ -74,7 +74,8 @@ struct TortureClients: Sendable {
         let folders = [volumes, daemon.data.appending("trash"), daemon.runtime.appending("holders")]
         func leaks() throws -> [String] {
             try folders.flatMap { folder in try Directories.entries(of: folder).map { "\(folder)/\($0)" } }
-                + MountTable().entries.map(\.mountpoint).filter { $0.starts(with: daemon.root) }.map { "mount \($0)" }
+                + MountTable().entries.map(\.mountpoint)
+                .filter { $0.starts(with: daemon.root) && $0 != daemon.runtime }.map { "mount \($0)" }
                 + attachedDevices(below: daemon.root)
         }
         do {

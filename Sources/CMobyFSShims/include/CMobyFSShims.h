@@ -27,6 +27,9 @@ int mobyfs_file_facts(int fd, struct mobyfs_file_facts *facts);
 /// Whether the open file `fd` is on a FUSE file system; negative is an error number. Asks its server.
 int mobyfs_is_fuse(int fd);
 
+/// Whether the open file `fd` is on a tmpfs; negative is an error number.
+int mobyfs_is_tmpfs(int fd);
+
 /// openat2(2) with RESOLVE_NO_XDEV and RESOLVE_NO_SYMLINKS: opens a child of the directory `dirfd` without
 /// leaving its mount. Returns a descriptor, or a negative error number.
 int mobyfs_open_beneath(int dirfd, const char *name, int flags);
