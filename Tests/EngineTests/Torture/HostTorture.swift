@@ -159,7 +159,8 @@ struct HostTorture {
             docker ps -a --format '{{.Names}}' | { grep -vxE '\(residents)' || true; } | xargs -r docker rm -f >/dev/null
             known=$(docker ps -q --no-trunc)
             for id in $(ctr -n moby tasks ls -q); do
-              if ! grep -qxF "$id" <<<"$known"; then echo "$id"; ctr -n moby tasks kill -s KILL "$id"; fi
+              # It may end by itself meanwhile.
+              if ! grep -qxF "$id" <<<"$known"; then echo "$id"; ctr -n moby tasks kill -s KILL "$id" || true; fi
             done
             # Killed earlier still, it leaves the program that was to become the container's.
             pkill -KILL -x 'runc:.2:INIT.' || true
