@@ -28,6 +28,14 @@ package struct FileID: Hashable, Sendable {
         self.init(device: status.st_dev, inode: status.st_ino)
     }
 
+    /// Which file or folder is at a path, by a name that it keeps after a reboot and wherever it is moved on its file system.
+    ///
+    /// All subvolumes of btrfs have one and the same number.
+    package static func lastingName(at path: FilePath) throws -> String {
+        if let subvolume = try? BtrfsDirectory(path).subvolume() { return subvolume.uuid }
+        return try "\(FileID(of: path).inode)"
+    }
+
     init(ofDescriptor descriptor: CInt, named path: FilePath) throws {
         var status = stat()
         try check(fstat(descriptor, &status), "stat '\(path)'")

@@ -17,6 +17,8 @@ package struct Volume: Hashable, Sendable {
     package var isAdopted = false
     /// The size it was created with, if it was resized.
     package var createdSize: ByteSize?
+    /// What a restore is about to put in the place of its content; only in its record, until that is done.
+    var pendingRestore: PendingRestore?
     /// Set when the volume was removed and its data kept for a later volume of this name.
     package var removedAt: Date?
 

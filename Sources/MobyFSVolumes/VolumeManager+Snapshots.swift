@@ -135,6 +135,14 @@ extension VolumeManager {
         try await BlockingWork.run {
             // For whoever deletes it.
             try VolumeRecord.write(volume, in: staging, isNew: true)
+        }
+        let size = restored.options["size"]
+        try await commit { store in
+            var pending = volume
+            pending.pendingRestore = try PendingRestore(of: other, named: driver.contentName, size: size)
+            try store.save(pending)
+        }
+        try await BlockingWork.run {
             try SnapshotStore.exchange(content, with: other)
             try DurableFile.syncDirectory(context.root)
             try DurableFile.syncDirectory(staging)

@@ -64,7 +64,7 @@ extension VolumeRecord {
     private static func read(_ file: String, in directory: FilePath) throws -> Volume {
         let path = directory.appending(file)
         do {
-            return try decode(DurableFile.read(path))
+            return try decode(DurableFile.read(path)).settled(in: directory)
         } catch let error as SystemCallError {
             switch error.errno {
             // What the flag against links says of one, and a reader of a folder.

@@ -35,6 +35,7 @@ package struct VolumeRecord: Codable {
     var plugin: String?
     var adopted: Bool?
     var createdSize: String?
+    var pendingRestore: PendingRestore?
     var removedAt: Date?
 
     private struct Header: Codable {
@@ -49,7 +50,7 @@ package struct VolumeRecord: Codable {
             options: volume.options.values, createdAt: volume.createdAt,
             state: volume.state.isEmpty ? nil : volume.state, plugin: volume.plugin,
             adopted: volume.isAdopted ? true : nil, createdSize: volume.createdSize?.normal,
-            removedAt: volume.removedAt)
+            pendingRestore: volume.pendingRestore, removedAt: volume.removedAt)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
@@ -85,6 +86,7 @@ package struct VolumeRecord: Codable {
             volume.plugin = record.plugin
             volume.isAdopted = record.adopted ?? false
             volume.createdSize = record.createdSize.flatMap { ByteSize($0) }
+            volume.pendingRestore = record.pendingRestore
             volume.removedAt = record.removedAt
             return volume
         } catch let problem as Problem {

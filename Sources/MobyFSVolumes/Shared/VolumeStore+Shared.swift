@@ -68,7 +68,7 @@ extension VolumeStore {
             let number = try Directories.fileNumbers(of: directory)["record.json"]
             let (bytes, file) = try DurableFile.readIdentified(path)
             guard file.inode == number else { return .stale }
-            let volume = try VolumeRecord.decode(bytes)
+            let volume = try VolumeRecord.decode(bytes).settled(in: directory)
             if case .open = listed, volume.name != name {
                 // After a rename, a path may still lead to the directory under its old name.
                 guard try FileID(of: directory).inode == Directories.fileNumbers(of: volumes)[name.description] else {
@@ -122,8 +122,9 @@ extension VolumeStore {
     ) -> (VolumeName, VolumeStamp, Result<Volume, any Error>)? {
         do {
             guard let stamp = try stamp(of: name), stamp != seen else { return nil }
-            let bytes = try DurableFile.read(directory(of: name).appending("record.json"))
-            return (name, stamp, Result { try VolumeRecord.decode(bytes).named(name) })
+            let directory = directory(of: name)
+            let bytes = try DurableFile.read(directory.appending("record.json"))
+            return (name, stamp, Result { try VolumeRecord.decode(bytes).settled(in: directory).named(name) })
         } catch {
             // It is just going away, or the next look will tell.
             logger.debug("a volume cannot be looked at", metadata: ["volume.name": "\(name)", "error": "\(error)"])
