@@ -103,7 +103,7 @@ extension VolumeManager {
             $0.isIdle = false
             $0.seenMounted = start
         }
-        context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
+        log(holders, instead: entry.holders, of: name, changed: id)
         return driver.mountpoint(of: volume, in: context)
     }
 
@@ -171,8 +171,7 @@ extension VolumeManager {
             // First, so that a crash in between leaves a mount that nobody holds, and no holder without a mount.
             await self.saveIfPossible(holders, of: name, changed: id)
             if holders.isEmpty { await self.unmount(volume, until: deadline) }
-            self.context(volume).logger.info(
-                "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
+            self.log(holders, instead: entry.holders, of: name, changed: id)
         }
     }
 

@@ -25,10 +25,8 @@ extension VolumeManager {
             else { return nil }
             var holders = entry.holders
             holders.add(id, for: engine)
-            guard note(holders, of: name, changed: id) else { return nil }
-            let context = context(volume)
-            context.logger.info("volume mounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
-            return driver.mountpoint(of: volume, in: context)
+            guard note(holders, instead: entry, of: name, changed: id) else { return nil }
+            return driver.mountpoint(of: volume, in: context(volume))
         }
     }
 
@@ -39,10 +37,8 @@ extension VolumeManager {
         atOnce(text) { name, entry, volume in
             var holders = entry.holders
             guard !holders.isLastOfInherited(id), holders.remove(id), !holders.isEmpty,
-                note(holders, of: name, changed: id)
+                note(holders, instead: entry, of: name, changed: id)
             else { return nil }
-            context(volume).logger.info(
-                "volume unmounted", metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
             return true
         } ?? false
     }
@@ -57,11 +53,21 @@ extension VolumeManager {
         return body(name, entry, volume)
     }
 
-    private func note(_ holders: VolumeHolders, of name: VolumeName, changed id: String) -> Bool {
-        guard entry(name)?.isFileBehind == false, holderStore.add(id, of: holders, to: name, atOnce: true) else {
-            return false
-        }
+    private func note(
+        _ holders: VolumeHolders, instead entry: Entry, of name: VolumeName, changed id: String
+    ) -> Bool {
+        guard !entry.isFileBehind, holderStore.add(id, of: holders, to: name, atOnce: true) else { return false }
         update(name) { $0.holders = holders }
+        log(holders, instead: entry.holders, of: name, changed: id)
         return true
+    }
+
+    /// Says who holds a volume by now; who looks after the host wants to know of the first and the last.
+    func log(_ holders: VolumeHolders, instead before: VolumeHolders, of name: VolumeName, changed id: String) {
+        let isMore = holders.count > before.count
+        logger.log(
+            level: before.isEmpty || holders.isEmpty ? .info : .debug,
+            isMore ? "volume mounted" : "volume unmounted",
+            metadata: ["volume.name": "\(name)", "mount.id": "\(id)", "mount.count": "\(holders.count)"])
     }
 }
