@@ -4,7 +4,10 @@
 package struct JSONWriter {
     package private(set) var bytes: [UInt8] = []
 
-    package init() {}
+    /// - Parameter capacity: How many bytes are to be written, about.
+    package init(capacity: Int = 0) {
+        bytes.reserveCapacity(capacity)
+    }
 
     package mutating func raw(_ text: StaticString) {
         text.withUTF8Buffer { bytes.append(contentsOf: $0) }
@@ -12,6 +15,11 @@ package struct JSONWriter {
 
     package mutating func raw(_ number: some BinaryInteger) {
         bytes.append(contentsOf: String(number).utf8)
+    }
+
+    /// Writes what is JSON already.
+    mutating func raw(_ json: ArraySlice<UInt8>) {
+        bytes.append(contentsOf: json)
     }
 
     /// Writes a string with its quotes and escapes.

@@ -91,6 +91,17 @@ public protocol VolumePlugin: Sendable {
     /// Describes all volumes, in any order.
     func list() throws -> [VolumeInfo]
 
+    /// Names all volumes that ``list()`` describes, with what ``version(of:)`` says of each.
+    ///
+    /// A list is then made of pieces of the last one, and ``list(_:)`` asked for those volumes only of which there is
+    /// something else to say.
+    ///
+    /// - Returns: The names, in the order of the list; nil, as it is unless implemented, where ``list()`` is to be asked.
+    func listedVersions() -> [(name: String, version: UInt64)]?
+
+    /// Describes some of the volumes as ``list()`` does; one that is gone by now is left out.
+    func list(_ names: [String]) throws -> [VolumeInfo]
+
     /// Says which answers may be given again.
     ///
     /// What ``get(_:)``, ``path(_:)`` and ``list()`` return is kept as it goes to the engine, and they are not asked again
@@ -117,6 +128,15 @@ extension VolumePlugin {
 
     /// Does nothing.
     public func refresh(_ name: String?) async {}
+
+    /// Nil: nobody counts.
+    public func listedVersions() -> [(name: String, version: UInt64)]? { nil }
+
+    /// Those of all volumes.
+    public func list(_ names: [String]) throws -> [VolumeInfo] {
+        let names = Set(names)
+        return try list().filter { names.contains($0.name) }
+    }
 
     /// Nil: nobody counts.
     public func version(of name: String?) -> UInt64? { nil }

@@ -18,6 +18,7 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     private let descriptions = KeptAnswers()
     private let paths = KeptAnswers()
     private let lists = SharedAnswer()
+    private let pieces = ListPieces()
 
     /// Makes the interface to a plugin.
     ///
@@ -195,6 +196,9 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
 
     private func list() -> PluginResponse {
         do {
+            if let versions = plugin.listedVersions() {
+                return PluginResponse(body: try pieces.list(of: versions, plugin.list))
+            }
             var writer = JSONWriter()
             writer.list("{\"Volumes\":[", try plugin.list(), "]}") { $0.volume($1) }
             return PluginResponse(body: writer.bytes)

@@ -79,19 +79,29 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func list() throws -> [VolumeInfo] {
-        try volumes.describeAll().filter(isListed).map { description in
-            var info = VolumeInfo(description)
-            info.mountpoint = description.mountpoint.map(forEngine)
-            return info
-        }
+        try volumes.describeAll().filter { isListed($0.volume) }.map(listed)
+    }
+
+    func listedVersions() -> [(name: String, version: UInt64)]? {
+        volumes.versions(where: isListed)?.map { ($0.name.description, $0.version) }
+    }
+
+    func list(_ names: [String]) throws -> [VolumeInfo] {
+        volumes.describe(names.compactMap { try? VolumeName($0) }).map(listed)
+    }
+
+    private func listed(_ description: VolumeDescription) -> VolumeInfo {
+        var info = VolumeInfo(description)
+        info.mountpoint = description.mountpoint.map(forEngine)
+        return info
     }
 
     /// Whether an engine that asks by this name is told of a volume.
     ///
     /// Each volume is listed under one name, or engines would hide it under all but one of them: that by which it was
     /// created, and the daemon's own once that one is served no more. Asked for itself, it is there by any name.
-    private func isListed(_ description: VolumeDescription) -> Bool {
-        let creator = description.volume?.plugin
+    private func isListed(_ volume: Volume?) -> Bool {
+        let creator = volume?.plugin
         if let name { return creator == name }
         return creator.map { !furtherNames.contains($0) } ?? true
     }

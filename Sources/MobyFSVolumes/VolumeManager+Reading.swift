@@ -60,6 +60,14 @@ extension VolumeManager {
             .sorted { $0.name < $1.name }
     }
 
+    /// Describes those volumes that there are, of some names.
+    package func describe(_ names: [VolumeName]) -> [VolumeDescription] {
+        let sickness = poolSickness
+        return names.compactMap { name in
+            entry(name).flatMap { $0.isListed ? describe(name, $0, sickness) : nil }
+        }
+    }
+
     private func describe(_ name: VolumeName, _ entry: Entry, _ sickness: String?) -> VolumeDescription {
         var description = VolumeDescription(
             name: name, holders: entry.holders, trouble: entry.trouble ?? entry.mountFailure)

@@ -151,6 +151,20 @@ package final class VolumeManager: Sendable {
         }
     }
 
+    /// All volumes by name, with what ``version(of:)`` says of each.
+    ///
+    /// - Parameter isWanted: Whether one is to be among them; it is given nil for one that cannot be served.
+    /// - Returns: Nil if nothing is certain about them.
+    package func versions(where isWanted: (Volume?) -> Bool) -> [(name: VolumeName, version: UInt64)]? {
+        state.withLock { state -> [(name: VolumeName, version: UInt64)]? in
+            guard state.poolTrouble == nil else { return nil }
+            return state.entries.compactMap { name, entry in
+                guard entry.isListed, isWanted(entry.volume) else { return nil }
+                return (name, max(entry.version, state.poolVersion))
+            }
+        }?.sorted { $0.name < $1.name }
+    }
+
     func update(_ name: VolumeName, _ body: (inout Entry) -> Void) {
         state.withLock { $0.change(name, body) }
         view.touch(name)
