@@ -22,6 +22,8 @@ struct HostTorture {
     private var times = 0
     /// Containers that the engine had lost and left running.
     private var orphans = 0
+    /// Containers that it could not end.
+    private var strays = 0
 
     init(_ fault: String, on host: EngineHost) {
         (self.fault, self.host) = (fault, host)
@@ -66,6 +68,7 @@ struct HostTorture {
     mutating func round(_ survivors: Survivors, _ hit: () async throws -> Void) async throws {
         times += 1
         let before = try await processIDs()
+        let start = try await host.bash("date +%s")
         let delay = Duration.milliseconds(Int.random(in: 200...4000, using: &generator))
         let seed = generator.next()
         let lines = try await HostLoad.run(on: host, seed: seed) {
@@ -73,13 +76,14 @@ struct HostTorture {
             try await hit()
             if survivors == .all { try await Task.sleep(for: .seconds(1)) }
         }
-        for line in lines { note(line) }
+        let strays = try await endStrays(since: start)
+        for line in lines { note(line, patience: strays == 0 ? VolumeLedger.patience : .seconds(60)) }
         if survivors == .nothing {
             ledger.forgetMemory()
             for resident in Resident.all where !resident.storage.isLasting { written[resident.name] = nil }
             emptied += Resident.all.count { !$0.storage.isLasting }
         }
-        starts.append(try await host.engineStart())
+        if strays == 0 { starts.append(try await host.engineStart()) }
         if survivors == .all, try await processIDs() != before { find(.lost, "a container was ended") }
         try await checkResidents(survivors)
         try await checkLoad()
@@ -90,10 +94,31 @@ struct HostTorture {
         }
     }
 
-    private mutating func note(_ line: String) {
+    /// Containers that the engine waits for half a minute as it starts, in vain, and then takes for ones that are starting: it
+    /// was killed while it started them, and containerd knows them by half.
+    ///
+    /// - Returns: How many there were; they are ended, and started again.
+    private mutating func endStrays(since start: String) async throws -> Int {
+        let ids = try await host.bash(
+            """
+            ids=$(journalctl -u docker.service --since=@\(start) -o cat | grep -F 'did not receive an exit event' |
+              grep -oE 'container=[0-9a-f]{64}' | cut -d= -f2 | sort -u || true)
+            for id in $ids; do
+              ctr -n moby tasks kill -s KILL "$id" >/dev/null 2>&1 || true
+              ctr -n moby tasks delete -f "$id" >/dev/null 2>&1 || true
+              docker restart -t 0 "$id" >/dev/null || true
+              echo "$id"
+            done
+            """
+        ).lines
+        strays += ids.count
+        return ids.count
+    }
+
+    private mutating func note(_ line: String, patience: Duration) {
         // {"log":"resident NAME wrote NUMBER\n","stream":…
         let words = line.split { " \\\"".contains($0) }.map(String.init)
-        guard let start = words.firstIndex(of: "resident") else { return ledger.note(line) }
+        guard let start = words.firstIndex(of: "resident") else { return ledger.note(line, patience: patience) }
         guard words.count > start + 3, words[start + 2] == "wrote", let number = Int(words[start + 3]) else { return }
         written[words[start + 1]] = number
     }
@@ -241,7 +266,7 @@ struct HostTorture {
             """
             \(fault): seed \(seed); the engine started in \(Self.median(starts) ?? .zero) (at most \
             \(starts.max() ?? .zero))\(quiet); slowest call \(ledger.slowestMilliseconds) ms; \
-            the engine lost \(orphans) running containers
+            the engine lost \(orphans) running containers and could not end \(strays)
             """)
         for finding in findings.prefix(20) { Issue.record("seed \(seed): \(finding)") }
         // A volume that nobody answers for costs the engine 15 s.

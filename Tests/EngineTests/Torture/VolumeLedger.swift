@@ -40,13 +40,16 @@ struct VolumeLedger {
         volumes.compactMap { name, presence in if case .gone = presence { nil } else { name } }.sorted()
     }
 
+    /// How long a call may take, unless there is a reason.
+    static let patience = Duration.seconds(15)
+
     /// Takes in a line of the load: `do|ok|no CALL VOLUME MILLISECONDS [REST]`.
-    mutating func note(_ line: String) {
+    mutating func note(_ line: String, patience: Duration = patience) {
         let words = line.split(separator: " ", maxSplits: 4, omittingEmptySubsequences: false).map(String.init)
         guard words.count >= 4, let milliseconds = Int(words[3]) else { return }
         let (outcome, call, name, rest) = (words[0], words[1], words[2], words.count > 4 ? words[4] : "")
         slowestMilliseconds = max(slowestMilliseconds, milliseconds)
-        if milliseconds > 15_000 {
+        if .milliseconds(milliseconds) > patience {
             findings.append(.init(.hung, "'\(call)' of '\(name)' took \(milliseconds) ms and said: \(rest)"))
         }
         if outcome == "ok" { acknowledged += 1 }
