@@ -38,7 +38,7 @@ import Testing
         #expect(list.text == "ro,\u{301}x,password=\u{301}secret,c=\"\u{301}a,b\",d=\",\u{301}e\"")
     }
 
-    @Test(arguments: [#"a="b"#, "=x", "a,=b", #"a=b\,c\"#])
+    @Test(arguments: [#"a="b"#, "=x", "a,=b", #"a=b\,c\"#, #"a=b\\,c"#, #"a=b\\"c"#])
     func refusesWhatIsNoListWithoutQuotingIt(text: String) {
         let error = #expect(throws: VolumeError.self) { try MountOptionList(parsing: text) }
         #expect(error?.code == .invalidArgument)

@@ -23,8 +23,8 @@ package struct MountOptionList: Hashable, Sendable {
 
     /// Reads a list; empty places between commas are passed over.
     ///
-    /// - Throws: ``VolumeError`` with code `invalidArgument` for a quote without an end, a backslash at the end or a value
-    ///   without a key. It quotes no value: one may be a password.
+    /// - Throws: ``VolumeError`` with code `invalidArgument` for a quote without an end, a backslash at the end or before a
+    ///   comma or quote of a value, or a value without a key. It quotes no value: one may be a password.
     package init(parsing text: String) throws(VolumeError) {
         items = []
         // Of scalars: in a text, a comma with an accent is another letter, and to mount(8) it is a comma.
@@ -59,6 +59,13 @@ package struct MountOptionList: Hashable, Sendable {
         guard let equals = text.firstIndex(of: "=") else { return items.append(Item(String(text))) }
         guard equals != text.startIndex else {
             throw VolumeError(.invalidArgument, "a value in option 'o' has no key before its '='")
+        }
+        // There is no way to write it that mount(8) would not read as the comma or the quote alone.
+        guard !zip(text, text.dropFirst()).contains(where: { $0 == "\\" && ($1 == "," || $1 == "\"") }) else {
+            throw VolumeError(
+                .invalidArgument,
+                "in option 'o', the value of '\(String(key))' has a backslash before a comma or a quote, which mount(8) cannot "
+                    + "be given: leave it out, or give what is a password in a file, with credentials=FILE")
         }
         items.append(Item(String(text[..<equals]), String(text[text.index(after: equals)...])))
     }
