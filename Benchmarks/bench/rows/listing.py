@@ -15,7 +15,9 @@ def listing(place: Workplace) -> list[Line]:
     request = list_request()
     with Servers(place) as servers:
         mobyfs = servers.mobyfs(VOLUMES)
-        seen = interleaved(place, [mobyfs, servers.go(VOLUMES)], request, connections=1)
+        peers = [mobyfs, servers.go(VOLUMES)]
+        seen = interleaved(place, peers, request, connections=1)
+        changed = interleaved(place, peers, list_after_change(), connections=1)
         lines = [
             compare(
                 "list", f"{VOLUMES:,} volumes, time", "ms", [calls.p50_us / 1000 for calls in seen["mobyfs"]], "go",
@@ -23,6 +25,10 @@ def listing(place: Workplace) -> list[Line]:
             compare(
                 "list", f"{VOLUMES:,} volumes, CPU", "ms", [calls.cpu_us / 1000 for calls in seen["mobyfs"]], "go",
                 [calls.cpu_us / 1000 for calls in seen["go"]]),
+            compare(
+                "list", f"{VOLUMES:,} volumes, after a Mount or Unmount", "ms",
+                [2000 / calls.per_second for calls in changed["mobyfs"]], "go",
+                [2000 / calls.per_second for calls in changed["go"]], at_most(0.4)),
             memory(place, mobyfs),
         ]
     with Servers(place, is_pinned=False) as servers:
@@ -31,6 +37,15 @@ def listing(place: Workplace) -> list[Line]:
 
 def list_request() -> Request:
     return Request.of("List", volume(VOLUMES - 1))
+
+
+def list_after_change() -> Request:
+    """Nothing is the same as in the List before: one volume more or less is mounted."""
+    held, mounted = (f'{{"Name":"{volume(0)}","ID":"{id}"}}' for id in ("held", "mounted"))
+    steps = [("Mount", mounted), ("List", "{}"), ("Unmount", mounted), ("List", "{}")]
+    return Request(
+        [(f"VolumeDriver.{method}", body) for method, body in steps], '"Mountpoint":"/',
+        before=("VolumeDriver.Mount", held), after=("VolumeDriver.Unmount", held))
 
 
 def memory(place: Workplace, server: Server) -> Line:
