@@ -25,7 +25,7 @@ extension VolumeManager {
             else { return nil }
             var holders = entry.holders
             holders.add(id, for: engine)
-            guard note(holders, instead: entry, of: name, changed: id) else { return nil }
+            guard note("volume mounted", holders, instead: entry, of: name, changed: id) else { return nil }
             return driver.mountpoint(of: volume, in: context(volume))
         }
     }
@@ -37,7 +37,7 @@ extension VolumeManager {
         atOnce(text) { name, entry, volume in
             var holders = entry.holders
             guard !holders.isLastOfInherited(id), holders.remove(id), !holders.isEmpty,
-                note(holders, instead: entry, of: name, changed: id)
+                note("volume unmounted", holders, instead: entry, of: name, changed: id)
             else { return nil }
             return true
         } ?? false
@@ -54,20 +54,21 @@ extension VolumeManager {
     }
 
     private func note(
-        _ holders: VolumeHolders, instead entry: Entry, of name: VolumeName, changed id: String
+        _ event: Logger.Message, _ holders: VolumeHolders, instead entry: Entry, of name: VolumeName, changed id: String
     ) -> Bool {
         guard !entry.isFileBehind, holderStore.add(id, of: holders, to: name, atOnce: true) else { return false }
         update(name) { $0.holders = holders }
-        log(holders, instead: entry.holders, of: name, changed: id)
+        log(event, holders, instead: entry.holders, of: name, changed: id)
         return true
     }
 
     /// Says who holds a volume by now; who looks after the host wants to know of the first and the last.
-    func log(_ holders: VolumeHolders, instead before: VolumeHolders, of name: VolumeName, changed id: String) {
-        let isMore = holders.count > before.count
+    func log(
+        _ event: Logger.Message, _ holders: VolumeHolders, instead before: VolumeHolders, of name: VolumeName,
+        changed id: String
+    ) {
         logger.log(
-            level: before.isEmpty || holders.isEmpty ? .info : .debug,
-            isMore ? "volume mounted" : "volume unmounted",
+            level: before.isEmpty || holders.isEmpty ? .info : .debug, event,
             metadata: ["volume.name": "\(name)", "mount.id": "\(id)", "mount.count": "\(holders.count)"])
     }
 }
