@@ -57,7 +57,8 @@ let package = Package(
         .target(
             name: "DockerPluginServer",
             dependencies: [
-                "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, lifecycle,
+                "CLinux", "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS,
+                lifecycle,
                 unixSignals, logging,
             ],
             swiftSettings: strict),

@@ -128,7 +128,7 @@ extension Listener {
     /// Whether somebody listens on a unix socket.
     static func isAlive(socket path: String) async throws -> Bool {
         do {
-            let probe = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            let probe = try await ClientBootstrap(group: EventLoops.group)
                 .connect(unixDomainSocketPath: path).get()
             // It may have hung up already.
             try? await probe.close().get()

@@ -95,7 +95,7 @@ public final class PluginServer: Service {
         self.connections = ConnectionRegistry(handOver: configuration.handOver)
         self.handshakes = ConnectionRoom(limit: min(1024, configuration.connectionLimit / 2))
         self.bodies = BodyBudget(limit: configuration.bodiesLimit)
-        self.group = MultiThreadedEventLoopGroup.singleton
+        self.group = EventLoops.group
         self.logger = logger
     }
 
