@@ -103,7 +103,7 @@ extension VolumeManager {
             $0.isIdle = false
             $0.seenMounted = start
         }
-        log("volume mounted", holders, instead: entry.holders, of: name, changed: id)
+        log("volume mounted", holders, instead: entry.holders, of: volume, changed: id)
         return driver.mountpoint(of: volume, in: context)
     }
 
@@ -171,7 +171,7 @@ extension VolumeManager {
             // First, so that a crash in between leaves a mount that nobody holds, and no holder without a mount.
             await self.saveIfPossible(holders, of: name, changed: id)
             if holders.isEmpty { await self.unmount(volume, until: deadline) }
-            self.log("volume unmounted", holders, instead: entry.holders, of: name, changed: id)
+            self.log("volume unmounted", holders, instead: entry.holders, of: volume, changed: id)
         }
     }
 

@@ -17,7 +17,7 @@ extension VolumeManager {
         guard sharing == nil, poolTrouble == nil, poolSickness == nil, Self.mountIDSizes.contains(id.utf8.count) else {
             return nil
         }
-        return atOnce(text) { name, entry, volume in
+        return atOnce(text) { entry, volume in
             // An ID that is known may be one of an engine that is gone.
             guard entry.holders.byID[id] == nil, entry.holders.alone == nil, entry.mountFailure == nil,
                 let seen = entry.seenMounted, seen + Self.freshness > .now,
@@ -25,7 +25,7 @@ extension VolumeManager {
             else { return nil }
             var holders = entry.holders
             holders.add(id, for: engine)
-            guard note("volume mounted", holders, instead: entry, of: name, changed: id) else { return nil }
+            guard note("volume mounted", holders, instead: entry, of: volume, changed: id) else { return nil }
             return driver.mountpoint(of: volume, in: context(volume))
         }
     }
@@ -34,41 +34,43 @@ extension VolumeManager {
     ///
     /// - Returns: Whether it is done; if not, it takes the long way.
     package func unmountAtOnce(_ text: String, id: String) -> Bool {
-        atOnce(text) { name, entry, volume in
+        atOnce(text) { entry, volume in
             var holders = entry.holders
             guard !holders.isLastOfInherited(id), holders.remove(id), !holders.isEmpty,
-                note("volume unmounted", holders, instead: entry, of: name, changed: id)
+                note("volume unmounted", holders, instead: entry, of: volume, changed: id)
             else { return nil }
             return true
         } ?? false
     }
 
     /// Works on a volume that is held, is in order, and that nobody else works on.
-    private func atOnce<Result>(_ text: String, _ body: (VolumeName, Entry, Volume) -> Result?) -> Result? {
+    private func atOnce<Result>(_ text: String, _ body: (Entry, Volume) -> Result?) -> Result? {
         guard let name = try? VolumeName(text), locks.tryLock(name) else { return nil }
         defer { locks.unlock(name) }
         guard let entry = entry(name), let volume = entry.volume, entry.trouble == nil, !entry.holders.isEmpty else {
             return nil
         }
-        return body(name, entry, volume)
+        return body(entry, volume)
     }
 
     private func note(
-        _ event: Logger.Message, _ holders: VolumeHolders, instead entry: Entry, of name: VolumeName, changed id: String
+        _ event: Logger.Message, _ holders: VolumeHolders, instead entry: Entry, of volume: Volume, changed id: String
     ) -> Bool {
-        guard !entry.isFileBehind, holderStore.add(id, of: holders, to: name, atOnce: true) else { return false }
-        update(name) { $0.holders = holders }
-        log(event, holders, instead: entry.holders, of: name, changed: id)
+        guard !entry.isFileBehind, holderStore.add(id, of: holders, to: volume.name, atOnce: true) else { return false }
+        update(volume.name) { $0.holders = holders }
+        log(event, holders, instead: entry.holders, of: volume, changed: id)
         return true
     }
 
     /// Says who holds a volume by now; who looks after the host wants to know of the first and the last.
     func log(
-        _ event: Logger.Message, _ holders: VolumeHolders, instead before: VolumeHolders, of name: VolumeName,
+        _ event: Logger.Message, _ holders: VolumeHolders, instead before: VolumeHolders, of volume: Volume,
         changed id: String
     ) {
-        logger.log(
-            level: before.isEmpty || holders.isEmpty ? .info : .debug, event,
-            metadata: ["volume.name": "\(name)", "mount.id": "\(id)", "mount.count": "\(holders.count)"])
+        let level: Logger.Level = before.isEmpty || holders.isEmpty ? .info : .debug
+        // The volume's own logger takes longer to make than all the rest.
+        guard level >= logger.logLevel else { return }
+        context(volume).logger.log(
+            level: level, event, metadata: ["mount.id": "\(id)", "mount.count": "\(holders.count)"])
     }
 }
