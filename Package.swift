@@ -58,8 +58,7 @@ let package = Package(
             name: "DockerPluginServer",
             dependencies: [
                 "CLinux", "DockerPlugin", "DockerPluginDiscovery", nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS,
-                lifecycle,
-                unixSignals, logging,
+                lifecycle, unixSignals, logging,
             ],
             swiftSettings: strict),
         .target(

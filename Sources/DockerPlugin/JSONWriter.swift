@@ -59,7 +59,7 @@ package struct JSONWriter {
         raw(close)
     }
 
-    package mutating func value(_ value: JSONValue) {
+    mutating func value(_ value: JSONValue) {
         switch value {
         case .string(let text): string(text)
         case .integer(let number): raw(number)
@@ -73,7 +73,7 @@ package struct JSONWriter {
     }
 
     /// Writes an object with its keys in order, so that equal objects give equal bytes.
-    package mutating func object(_ members: [String: JSONValue]) {
+    mutating func object(_ members: [String: JSONValue]) {
         // By their bytes: as text, some keys are in order and their beginnings are not.
         let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         list("{", sorted, "}") { writer, member in

@@ -132,12 +132,10 @@ extension VolumeManager {
         let (content, other) = (
             context.root.appending(driver.contentName), staging.appending(driver.contentName)
         )
-        try await BlockingWork.run {
-            // For whoever deletes it.
-            try VolumeRecord.write(volume, in: staging, isNew: true)
-        }
         let size = restored.options["size"]
         try await commit { store in
+            // For whoever deletes it.
+            try VolumeRecord.write(volume, in: staging, isNew: true)
             var pending = volume
             pending.pendingRestore = try PendingRestore(of: other, named: driver.contentName, size: size)
             try store.save(pending)
