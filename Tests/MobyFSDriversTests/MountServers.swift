@@ -118,7 +118,14 @@ struct GlusterServer: Sendable {
 
     static func with(_ body: (GlusterServer) async throws -> Void) async throws {
         try await withTemporaryDirectory { root in
-            let number = UInt8.random(in: 1...254)
+            // One that no other server has, nor one whose run was killed.
+            let number = try await MountServers.shell(
+                """
+                for number in $(shuf -i 1-254); do
+                    ip netns add mobyfs-g$number && echo -n $number && exit
+                done
+                exit 1
+                """)
             let space = "mobyfs-g\(number)"
             let server = GlusterServer(root: root, address: "10.213.\(number).2")
             try root.appending("glusterd.vol").write(
@@ -142,7 +149,6 @@ struct GlusterServer: Sendable {
                     """
                     cd \(root)
                     mkdir work run brick1 brick2
-                    ip netns add \(space)
                     ip link add mg\(number) type veth peer name eth0 netns \(space)
                     ip addr add 10.213.\(number).1/30 dev mg\(number)
                     ip link set mg\(number) up
