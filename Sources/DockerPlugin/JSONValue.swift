@@ -41,9 +41,13 @@ extension JSONValue {
     }
 
     /// The member of an object, its key compared as Go does: exactly, or else whatever the case of its letters.
+    ///
+    /// Of several that differ in nothing but case it is always the same one: the first in order.
     public subscript(key: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
-        return members[key] ?? members.first { $0.key.lowercased() == key.lowercased() }?.value
+        if let member = members[key] { return member }
+        let folded = key.lowercased()
+        return members.filter { $0.key.lowercased() == folded }.min { $0.key < $1.key }?.value
     }
 
     /// The text, if this is a string.

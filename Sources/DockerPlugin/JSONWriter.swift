@@ -59,7 +59,7 @@ package struct JSONWriter {
         raw(close)
     }
 
-    mutating func value(_ value: JSONValue) {
+    package mutating func value(_ value: JSONValue) {
         switch value {
         case .string(let text): string(text)
         case .integer(let number): raw(number)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DockerPlugin
 import MobyFSHost
 import SystemPackage
 
@@ -7,7 +8,7 @@ import SystemPackage
 ///
 /// Content and record change one after the other. If a crash comes in between, which content there is tells which size the
 /// volume has: all of the restore has happened, or nothing.
-struct PendingRestore: Hashable, Sendable, Codable {
+struct PendingRestore: Hashable, Sendable {
     /// The name of the content in the volume's directory.
     let content: String
     /// Which content it is that comes, as ``FileID/lastingName(at:)`` has it.
@@ -26,6 +27,19 @@ struct PendingRestore: Hashable, Sendable, Codable {
     func hasHappened(in directory: FilePath) -> Bool {
         // Without content, what was there before will be put back.
         (try? FileID.lastingName(at: directory.appending(content))) == identity
+    }
+}
+
+extension PendingRestore: RecordValue {
+    static var kind: String { "an object with \"content\" and \"identity\"" }
+
+    var json: JSONValue {
+        .object(["content": content, "identity": identity, "size": size].compactMapValues { $0.map { .string($0) } })
+    }
+
+    init?(json: JSONValue) {
+        guard let content = json["content"]?.string, let identity = json["identity"]?.string else { return nil }
+        (self.content, self.identity, size) = (content, identity, json["size"]?.string)
     }
 }
 

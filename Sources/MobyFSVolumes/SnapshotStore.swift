@@ -42,12 +42,6 @@ struct SnapshotStore: Sendable {
         self.discard = discard
     }
 
-    /// A snapshot as it is written to `snapshot.json`.
-    private struct Record: Codable {
-        var createdAt: Date
-        var isScheduled: Bool?
-    }
-
     func directory(of name: VolumeName) -> FilePath { root.appending(name.description) }
 
     /// All of them, the oldest first; what does not parse is none.
@@ -64,13 +58,10 @@ struct SnapshotStore: Sendable {
     /// - Throws: ``SystemCallError`` with `noSuchFileOrDirectory` if there is none of the name.
     func snapshot(_ name: VolumeName) throws -> Snapshot {
         let folder = directory(of: name)
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
-        let record = try decoder.decode(
-            Record.self, from: Data(DurableFile.read(folder.appending("snapshot.json"))))
+        let record = try RecordMembers(parsing: DurableFile.read(folder.appending("snapshot.json")))
         return Snapshot(
-            name: name, createdAt: record.createdAt, isScheduled: record.isScheduled ?? false,
-            volume: try VolumeRecord.read(in: folder))
+            name: name, createdAt: try record.required("createdAt"),
+            isScheduled: try record.optional("isScheduled") ?? false, volume: try VolumeRecord.read(in: folder))
     }
 
     /// Makes a directory for a snapshot to be made in; what earlier attempts have left goes.
@@ -98,11 +89,10 @@ struct SnapshotStore: Sendable {
     }
 
     private func write(_ snapshot: Snapshot, in folder: FilePath) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        encoder.dateEncodingStrategy = .iso8601
-        let record = Record(createdAt: snapshot.createdAt, isScheduled: snapshot.isScheduled ? true : nil)
-        try DurableFile.write(encoder.encode(record), to: folder.appending("snapshot.json"))
+        var record = RecordMembers()
+        record.set("createdAt", snapshot.createdAt)
+        record.set("isScheduled", snapshot.isScheduled ? true : nil)
+        try DurableFile.write(record.bytes, to: folder.appending("snapshot.json"))
     }
 
     // MARK: - Putting content in place

@@ -17,7 +17,7 @@ extension VolumeRecord {
     /// - Throws: ``SystemCallError``; the record is as it was.
     static func write(_ volume: Volume, in directory: FilePath, isNew: Bool = false) throws {
         let (record, copy) = (directory.appending(fileName), directory.appending(copyName))
-        let bytes = try encode(volume)
+        let bytes = encode(volume)
         // Without a record there is nothing to go back to.
         let old = isNew ? nil : try? DurableFile.read(record)
         // First, so that it never says less than what was acknowledged. Of a new volume it can come to the disk when it

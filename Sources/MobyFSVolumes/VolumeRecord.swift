@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
-
 /// A volume as it is written to `record.json`.
-package struct VolumeRecord: Codable {
+package enum VolumeRecord {
     /// The format this version writes, and the latest it reads.
     package static let currentVersion = 1
 
@@ -23,38 +21,23 @@ package struct VolumeRecord: Codable {
         }
     }
 
-    var version: Int
-    /// Of the record's other bytes; nil in one of before there was any, or that somebody has changed by hand.
-    var checksum: String?
-    /// For whoever finds the record somewhere else; the directory's name counts.
-    var name: String
-    var driver: String
-    var options: [String: String]
-    var createdAt: Date
-    var state: [String: String]?
-    var plugin: String?
-    var adopted: Bool?
-    var createdSize: String?
-    var pendingRestore: PendingRestore?
-    var removedAt: Date?
-
-    private struct Header: Codable {
-        var version: Int
-        var checksum: String?
-    }
-
-    package static func encode(_ volume: Volume) throws -> [UInt8] {
-        let record = VolumeRecord(
-            version: currentVersion, checksum: RecordChecksum.blank, name: volume.name.description,
-            driver: volume.driver,
-            options: volume.options.values, createdAt: volume.createdAt,
-            state: volume.state.isEmpty ? nil : volume.state, plugin: volume.plugin,
-            adopted: volume.isAdopted ? true : nil, createdSize: volume.createdSize?.normal,
-            pendingRestore: volume.pendingRestore, removedAt: volume.removedAt)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
-        return RecordChecksum.fill(in: Array(try encoder.encode(record)) + [UInt8(ascii: "\n")])
+    /// Writes a record.
+    package static func encode(_ volume: Volume) -> [UInt8] {
+        var record = RecordMembers()
+        record.set("version", currentVersion)
+        record.set("checksum", RecordChecksum.blank)
+        // For whoever finds the record somewhere else; the directory's name counts.
+        record.set("name", volume.name.description)
+        record.set("driver", volume.driver)
+        record.set("options", volume.options.values)
+        record.set("createdAt", volume.createdAt)
+        record.set("state", volume.state.isEmpty ? nil : volume.state)
+        record.set("plugin", volume.plugin)
+        record.set("adopted", volume.isAdopted ? true : nil)
+        record.set("createdSize", volume.createdSize?.normal)
+        record.set("pendingRestore", volume.pendingRestore)
+        record.set("removedAt", volume.removedAt)
+        return RecordChecksum.fill(in: record.bytes)
     }
 
     /// Reads a record.
@@ -66,56 +49,39 @@ package struct VolumeRecord: Codable {
         guard bytes.contains(where: { $0 != 0 }) else {
             throw .damaged(bytes.isEmpty ? "it is empty" : "all its \(bytes.count) bytes are zero")
         }
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
-        let data = Data(bytes)
-        do {
-            let record: VolumeRecord
-            do {
-                record = try decoder.decode(VolumeRecord.self, from: data)
-            } catch {
-                // It may be one of a later format; what all have in common tells.
-                try check(decoder.decode(Header.self, from: data), in: bytes)
-                throw error
-            }
-            try check(Header(version: record.version, checksum: record.checksum), in: bytes)
-            var volume = Volume(
-                name: try VolumeName(record.name), driver: record.driver,
-                options: VolumeOptions(checked: record.options),
-                createdAt: record.createdAt, state: record.state ?? [:])
-            volume.plugin = record.plugin
-            volume.isAdopted = record.adopted ?? false
-            volume.createdSize = record.createdSize.flatMap { ByteSize($0) }
-            volume.pendingRestore = record.pendingRestore
-            volume.removedAt = record.removedAt
-            return volume
-        } catch let problem as Problem {
-            throw problem
-        } catch let error as DecodingError {
-            throw .damaged(reason(error))
-        } catch {
-            throw .damaged("\(error)")
-        }
+        let record = try RecordMembers(parsing: bytes)
+        try check(record, of: bytes)
+        var volume = Volume(
+            name: try name(in: record), driver: try record.required("driver"),
+            options: VolumeOptions(checked: try record.required("options")),
+            createdAt: try record.required("createdAt"), state: try record.optional("state") ?? [:])
+        volume.plugin = try record.optional("plugin")
+        volume.isAdopted = try record.optional("adopted") ?? false
+        volume.createdSize = try record.optional("createdSize").flatMap { ByteSize($0) }
+        volume.pendingRestore = try record.optional("pendingRestore")
+        volume.removedAt = try record.optional("removedAt")
+        return volume
     }
 
-    private static func check(_ header: Header, in bytes: [UInt8]) throws(Problem) {
-        // First of all: the version may be what has changed.
-        if let checksum = header.checksum, !RecordChecksum.isRight(checksum, in: bytes) {
+    /// Checks what the records of all formats have in common.
+    private static func check(_ record: RecordMembers, of bytes: [UInt8]) throws(Problem) {
+        // First of all: the version may be what has changed. There was none once, and whoever changes a record by hand
+        // takes it out.
+        if let checksum: String = try record.optional("checksum"), !RecordChecksum.isRight(checksum, in: bytes) {
             throw .damaged(
                 "its checksum is not that of its content; who changes it by hand takes the line \"checksum\" out")
         }
-        guard header.version > 0 else { throw .damaged("there is no format \(header.version)") }
-        guard header.version <= currentVersion else { throw .newer(version: header.version) }
+        let version: Int = try record.required("version")
+        guard version > 0 else { throw .damaged("there is no format \(version)") }
+        guard version <= currentVersion else { throw .newer(version: version) }
     }
 
-    private static func reason(_ error: DecodingError) -> String {
-        switch error {
-        case .dataCorrupted(let context), .typeMismatch(_, let context), .valueNotFound(_, let context):
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            guard !path.isEmpty else { return "it is no JSON: something has cut it off or written over it" }
-            return "'\(path)': \(context.debugDescription)"
-        case .keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
-        @unknown default: return "\(error)"
+    private static func name(in record: RecordMembers) throws(Problem) -> VolumeName {
+        let text: String = try record.required("name")
+        do {
+            return try VolumeName(text)
+        } catch {
+            throw .damaged("\(error)")
         }
     }
 }

@@ -22,6 +22,14 @@ import Testing
         #expect(throws: JSONError.self) { try JSONValue(parsing: Array(text.utf8)) }
     }
 
+    @Test func findsTheSameOfMembersThatDifferInCase() throws {
+        let keys = ["KEY", "KEy", "KeY", "Key", "kEY", "kEy", "keY"]
+        for _ in 0..<8 {
+            let members = keys.shuffled().map { ($0, JSONValue.string($0)) }
+            #expect(JSONValue.object(Dictionary(uniqueKeysWithValues: members))["key"] == "KEY")
+        }
+    }
+
     @Test func findsMembersAsGoDoes() throws {
         let value = try JSONValue(parsing: Array(#"{"err":"x"} trailing"#.utf8), ignoresRest: true)
         #expect(value["Err"]?.string == "x")

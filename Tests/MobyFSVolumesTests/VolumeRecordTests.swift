@@ -13,7 +13,7 @@ import Testing
             options: VolumeOptions(checked: ["mode": "0750", "uid": "1000", "on-remove": "trash"]),
             createdAt: Date(timeIntervalSince1970: 1_790_000_000), state: ["project": "12"])
         volume.plugin = "mobyfs-fast"
-        return (volume, try VolumeRecord.encode(volume))
+        return (volume, VolumeRecord.encode(volume))
     }
 
     /// Whatever it makes of a record, it is never another volume.
@@ -46,6 +46,13 @@ import Testing
         #expect(try VolumeRecord.decode(Array(text.utf8)).driver == "directory")
     }
 
+    /// It says more than is written again.
+    @Test func readsATimeInWholeSeconds() throws {
+        let text = #"{"version":1,"name":"db","driver":"directory","options":{},"createdAt":"2026-01-02T03:04:0.5Z"}"#
+        let volume = try VolumeRecord.decode(Array(text.utf8))
+        #expect(try VolumeRecord.decode(VolumeRecord.encode(volume)) == volume)
+    }
+
     @Test func tellsALaterFormatFromADamagedOne() throws {
         let (_, bytes) = try Self.record()
         let text = String(decoding: bytes, as: UTF8.self).replacing("\"version\" : 1", with: "\"version\" : 3")
@@ -57,7 +64,8 @@ import Testing
 
     @Test(arguments: [
         ("", "it is empty"), ("\0\0\0", "all its 3 bytes are zero"), ("{\"version\":", "it is no JSON: "),
-        ("{}", "'version' is missing"),
+        ("{}", "'version' is missing"), ("[1]", "it is no JSON object"), ("{\"version\":\"1\"}", "not a whole number"),
+        ("{\"version\":1}", "'name' is missing"), ("{\"version\":1,\"name\":\"a/b\"}", "'a/b'"),
     ])
     func saysWhatIsWrongWithARecord(text: String, reason: String) {
         let problem = #expect(throws: VolumeRecord.Problem.self) { try VolumeRecord.decode(Array(text.utf8)) }

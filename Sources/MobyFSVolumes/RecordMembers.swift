@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DockerPlugin
+import FoundationEssentials
+
+/// The members of a JSON object that is kept in a file, where people read it and may change it by hand.
+///
+/// ```json
+/// {
+///   "createdAt" : "2026-01-31T12:00:00Z",
+///   "options" : {"size":"1G"}
+/// }
+/// ```
+struct RecordMembers {
+    private var members: [String: JSONValue] = [:]
+
+    init() {}
+
+    /// Reads an object.
+    ///
+    /// - Throws: ``VolumeRecord/Problem`` if it is none.
+    init(parsing bytes: [UInt8]) throws(VolumeRecord.Problem) {
+        guard let value = try? JSONValue(parsing: bytes) else {
+            throw .damaged("it is no JSON: something has cut it off or written over it")
+        }
+        guard case .object(let members) = value else { throw .damaged("it is no JSON object") }
+        self.members = members
+    }
+
+    /// Writes the object, its members in order and each on a line of its own.
+    var bytes: [UInt8] {
+        var writer = JSONWriter(capacity: 512)
+        writer.list("{", members.sorted { $0.key < $1.key }, "\n}\n") { writer, member in
+            writer.raw("\n  ")
+            writer.string(member.key)
+            writer.raw(" : ")
+            writer.value(member.value)
+        }
+        return writer.bytes
+    }
+
+    /// A member that may be missing.
+    ///
+    /// - Throws: ``VolumeRecord/Problem`` if it is there and something else.
+    func optional<Value: RecordValue>(_ key: String) throws(VolumeRecord.Problem) -> Value? {
+        guard let json = members[key], json != .null else { return nil }
+        guard let value = Value(json: json) else { throw .damaged("'\(key)' is not \(Value.kind)") }
+        return value
+    }
+
+    /// A member that must be there.
+    ///
+    /// - Throws: ``VolumeRecord/Problem`` if it is not, or something else.
+    func required<Value: RecordValue>(_ key: String) throws(VolumeRecord.Problem) -> Value {
+        guard let value: Value = try optional(key) else { throw .damaged("'\(key)' is missing") }
+        return value
+    }
+
+    /// Puts a member in; nil leaves it out.
+    mutating func set(_ key: String, _ value: (some RecordValue)?) {
+        members[key] = value?.json
+    }
+}
+
+/// What a member can be.
+protocol RecordValue {
+    /// What it is to be, in words.
+    static var kind: String { get }
+    var json: JSONValue { get }
+    init?(json: JSONValue)
+}
+
+extension String: RecordValue {
+    static var kind: String { "text" }
+    var json: JSONValue { .string(self) }
+
+    init?(json: JSONValue) {
+        guard let text = json.string else { return nil }
+        self = text
+    }
+}
+
+extension Int: RecordValue {
+    static var kind: String { "a whole number" }
+    var json: JSONValue { .integer(Int64(self)) }
+
+    init?(json: JSONValue) {
+        guard case .integer(let number) = json, let number = Int(exactly: number) else { return nil }
+        self = number
+    }
+}
+
+extension Bool: RecordValue {
+    static var kind: String { "true or false" }
+    var json: JSONValue { .bool(self) }
+
+    init?(json: JSONValue) {
+        guard case .bool(let flag) = json else { return nil }
+        self = flag
+    }
+}
+
+/// In whole seconds, as ISO 8601 has it.
+extension Date: RecordValue {
+    static var kind: String { "a time such as \"2026-01-31T12:00:00Z\"" }
+    var json: JSONValue { .string(formatted(.iso8601)) }
+
+    init?(json: JSONValue) {
+        guard let text = json.string, let date = try? Date(text, strategy: .iso8601) else { return nil }
+        self.init(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
+    }
+}
+
+extension Dictionary: RecordValue where Key == String, Value == String {
+    static var kind: String { "an object of texts" }
+    var json: JSONValue { .object(mapValues { .string($0) }) }
+
+    init?(json: JSONValue) {
+        guard case .object(let members) = json else { return nil }
+        self.init(minimumCapacity: members.count)
+        for (key, value) in members {
+            guard let text = value.string else { return nil }
+            self[key] = text
+        }
+    }
+}
