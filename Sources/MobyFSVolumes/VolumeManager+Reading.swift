@@ -20,15 +20,6 @@ package struct VolumeDescription: Sendable {
 }
 
 extension VolumeManager {
-    /// How many volumes there are, and how many of them are held.
-    package var counts: (volumes: Int, inUse: Int) {
-        entries.values.reduce(into: (0, 0)) { counts, entry in
-            guard entry.isListed else { return }
-            counts.0 += 1
-            if !entry.holders.isEmpty { counts.1 += 1 }
-        }
-    }
-
     /// Describes a volume.
     ///
     /// - Throws: ``VolumeError`` with code `notFound` if there is certainly none, and `unavailable` if that cannot

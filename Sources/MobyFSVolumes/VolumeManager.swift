@@ -35,7 +35,7 @@ package final class VolumeManager: Sendable {
         var version: UInt64 = 0
         /// Its value when something changed that is to be said of all of them.
         var poolVersion: UInt64 = 0
-        var entries: [VolumeName: Entry] = [:]
+        var index = VolumeIndex()
         /// Why the pool could not be read, so that nothing is certain about volumes that are not in the index.
         var poolTrouble: String? = "the volumes are not loaded yet" {
             didSet { poolHasChanged() }
@@ -58,13 +58,15 @@ package final class VolumeManager: Sendable {
 
         mutating func change(_ name: VolumeName, _ body: (inout Entry) -> Void) {
             version += 1
-            body(&entries[name, default: Entry()])
-            entries[name]?.version = version
+            index.change(name) { [version] entry in
+                body(&entry)
+                entry.version = version
+            }
         }
 
         mutating func forget(_ name: VolumeName) {
             version += 1
-            entries[name] = nil
+            index.forget(name)
         }
     }
 
@@ -133,11 +135,16 @@ package final class VolumeManager: Sendable {
     // MARK: - The index
 
     func entry(_ name: VolumeName) -> Entry? {
-        state.withLock { $0.entries[name] }
+        state.withLock { $0.index.entries[name] }
     }
 
     var entries: [VolumeName: Entry] {
-        state.withLock { $0.entries }
+        state.withLock { $0.index.entries }
+    }
+
+    /// How many volumes there are.
+    package var counts: VolumeCounts {
+        state.withLock { $0.index.counts }
     }
 
     /// A number that is another one once something else is to be said of a volume, or, for nil, of any.
@@ -147,7 +154,7 @@ package final class VolumeManager: Sendable {
         guard let text else { return state.withLock { $0.poolTrouble == nil ? $0.version : nil } }
         guard let name = try? VolumeName(text) else { return nil }
         return state.withLock { state in
-            state.entries[name].flatMap { $0.isListed ? max($0.version, state.poolVersion) : nil }
+            state.index.entries[name].flatMap { $0.isListed ? max($0.version, state.poolVersion) : nil }
         }
     }
 
@@ -158,7 +165,7 @@ package final class VolumeManager: Sendable {
     package func versions(where isWanted: (Volume?) -> Bool) -> [(name: VolumeName, version: UInt64)]? {
         state.withLock { state -> [(name: VolumeName, version: UInt64)]? in
             guard state.poolTrouble == nil else { return nil }
-            return state.entries.compactMap { name, entry in
+            return state.index.entries.compactMap { name, entry in
                 guard entry.isListed, isWanted(entry.volume) else { return nil }
                 return (name, max(entry.version, state.poolVersion))
             }
@@ -294,16 +301,17 @@ package final class VolumeManager: Sendable {
                 }
                 return (place, try place.mountpoint, contents, loaded.joined(), holderStore.load())
             }
-            let isLatest = state.withLock { state in
+            var entries = Dictionary(loaded) { $1 }
+            for (name, trouble) in contents.troubled { entries[name] = Entry(trouble: trouble) }
+            for (name, holders) in holders {
+                entries[name, default: Self.missing(name, in: store.root)].holders = holders
+            }
+            let isLatest = state.withLock { [entries] state in
                 guard number == nil || state.load?.number == number else { return false }
                 state.load = nil
                 (state.place, state.mountpoint) = (place, mountpoint)
                 state.poolTrouble = nil
-                state.entries = Dictionary(loaded) { $1 }
-                for (name, trouble) in contents.troubled { state.entries[name] = Entry(trouble: trouble) }
-                for (name, holders) in holders {
-                    state.entries[name, default: Self.missing(name, in: store.root)].holders = holders
-                }
+                state.index = VolumeIndex(entries)
                 return true
             }
             guard isLatest else { return }
