@@ -22,7 +22,7 @@ struct HostTorture {
     private var times = 0
     /// Containers that the engine had lost and left running.
     private var orphans = 0
-    /// Containers that it could not end.
+    /// Containers that it could not end, or did not know to run.
     private var strays = 0
 
     init(_ fault: String, on host: EngineHost) {
@@ -141,7 +141,7 @@ struct HostTorture {
                 continue
             }
             do {
-                try await eventually(within: .seconds(30), "'\(name)' runs") { try await host.isRunning(name) }
+                try await waitUntilRunning(name)
                 let first = try await numbers(of: resident)
                 try await eventually(within: .seconds(15), "'\(name)' writes on") {
                     try await numbers(of: resident).count > first.count
@@ -169,6 +169,31 @@ struct HostTorture {
         let bad = complaints.filter { $0.contains(" bad ") || !$0.contains("memory") }
         for complaint in Set(bad) { find(.lost, complaint) }
         if complaints.count - bad.count > emptied { find(.lost, "a volume in memory was emptied without a reboot") }
+    }
+
+    /// Waits for a container that the engine is to start again.
+    private mutating func waitUntilRunning(_ name: String) async throws {
+        func wait() async throws {
+            try await eventually(within: .seconds(30), "'\(name)' runs") { try await host.isRunning(name) }
+        }
+        do {
+            try await wait()
+        } catch {
+            // Killed while it started it, the engine takes it for ended though containerd runs it, and lets it be.
+            let id = try await host.docker("inspect", "-f", "{{.Id}}", name)
+            guard try await host.run("ctr", "-n", "moby", "tasks", "ls", "-q").lines.contains(id) else {
+                let state = try await host.docker("inspect", "-f", "{{json .State}}", name)
+                throw NotInTime(description: "\(error): \(state)")
+            }
+            strays += 1
+            try await host.bash(
+                """
+                ctr -n moby tasks kill -s KILL \(id) || true
+                ctr -n moby tasks delete -f \(id) || true
+                docker restart -t 0 \(id)
+                """)
+            try await wait()
+        }
     }
 
     private func numbers(of resident: Resident) async throws -> [Int] {
@@ -266,7 +291,7 @@ struct HostTorture {
             """
             \(fault): seed \(seed); the engine started in \(Self.median(starts) ?? .zero) (at most \
             \(starts.max() ?? .zero))\(quiet); slowest call \(ledger.slowestMilliseconds) ms; \
-            the engine lost \(orphans) running containers and could not end \(strays)
+            the engine lost \(orphans) running containers, and \(strays) more had to be ended for it
             """)
         for finding in findings.prefix(20) { Issue.record("seed \(seed): \(finding)") }
         // A volume that nobody answers for costs the engine 15 s.
