@@ -2,6 +2,7 @@
 
 import DockerPluginServer
 import Logging
+import MobyFSHost
 import MobyFSVolumes
 import ServiceLifecycle
 import Systemd
@@ -15,6 +16,7 @@ struct HousekeepingService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var isFirst = true
             while !Task.isCancelled {
                 for lock in locks { await follow(lock) }
                 await volumes.checkPool()
@@ -25,6 +27,9 @@ struct HousekeepingService: Service {
                 await volumes.discardLeftovers()
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
+                // Half of what is mapped of it was for the start.
+                if isFirst { ProgramCode.release() }
+                isFirst = false
             }
         }
     }

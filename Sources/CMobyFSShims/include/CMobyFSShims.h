@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "mobyfs_loop.h"
+#include "mobyfs_memory.h"
 #include "mobyfs_btrfs.h"
 #include "mobyfs_filesystems.h"
 #include "mobyfs_mounts.h"

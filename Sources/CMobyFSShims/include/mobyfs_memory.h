@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// Lets go of the program's code in memory; what runs is read again from the page cache, a piece at a time.
+void mobyfs_release_code(void);
