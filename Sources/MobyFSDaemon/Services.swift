@@ -20,6 +20,7 @@ struct HousekeepingService: Service {
             while !Task.isCancelled {
                 for lock in locks { await follow(lock) }
                 await volumes.checkPool()
+                await volumes.checkCondition()
                 await volumes.refreshThoroughly()
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()

@@ -13,7 +13,9 @@ struct StatusLine: Sendable, CustomStringConvertible {
     var description: String {
         let counts = volumes.counts
         var parts = ["\(counts.volumes) volume\(counts.volumes == 1 ? "" : "s"), \(counts.inUse) in use"]
-        if let trouble = volumes.poolTrouble ?? volumes.poolSickness { parts.append("TROUBLE: \(trouble)") }
+        if let trouble = volumes.poolTrouble ?? volumes.poolSickness ?? volumes.poolCondition.map({ "the pool: \($0)" }) {
+            parts.append("TROUBLE: \(trouble)")
+        }
         if let trouble = tls?.trouble { parts.append("TLS: \(trouble)") }
         if !insecure.isEmpty {
             parts.append("INSECURE: plain TCP on \(insecure.map(\.description).joined(separator: ", "))")

@@ -17,7 +17,7 @@ enum MountTableFuzzing {
                 "\(entry) is not found")
         }
         let devices = Set(table.entries.prefix(1).map(\.device))
-        let some = MountTable(parsing: bytes, onlyOf: devices).entries
+        let some = MountTable(parsing: bytes, onlyOf: MountSelection(devices: devices)).entries
         let expected = table.entries.filter { devices.contains($0.device) }
         try FuzzFinding.require(
             some.filter { devices.contains($0.device) } == expected, "not all entries of \(devices) are found")

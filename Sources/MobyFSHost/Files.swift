@@ -31,7 +31,7 @@ package enum Files {
     }
 
     /// What a symbolic link says, one of the kernel's in /proc included; nil if it cannot be read.
-    static func target(ofLink path: String) -> String? {
+    package static func target(ofLink path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let count = readlink(path, &buffer, buffer.count - 1)
         guard count > 0 else { return nil }

@@ -56,41 +56,69 @@ package enum MountNamespaces {
             }
         }
         guard !locations.isEmpty else { return survey }
-        let hostRoot = own.rootDevice
         let devices = Set(locations.map(\.location.covering.device))
-
-        var seen: Set<String> = []
-        for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
-            if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
-            let table: MountTable
-            do {
-                table = try MountTable(ofProcess: process, onlyOf: devices)
-            } catch let error as SystemCallError {
-                // A process that has ended in the meantime shows as one of these.
-                let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
-                if !isGone { survey.isComplete = false }
-                continue
-            }
-            let isHostLike = table.rootDevice == hostRoot
-            for (directory, location) in locations where survey.users[directory] == nil {
+        try eachNamespace(MountSelection(devices: devices), in: own, &survey) { process, table, isHostLike, users in
+            for (directory, location) in locations where users[directory] == nil {
                 let use = table.entries.first { entry in
                     // The file system's own mount, or the sandbox of some service of the host.
                     location.isShown(by: entry) && !(isHostLike && (isHostIgnored || location.isInPlace(entry)))
                 }
-                if let use, let processID = Int32(process) {
-                    survey.users[directory] = User(
-                        processID: processID, processName: ProcessAtWork.name(ofProcess: process),
-                        mountpoint: use.mountpoint,
-                        isHost: isHostLike)
-                }
+                users[directory] = use.flatMap { User(process, at: $0.mountpoint, isHost: isHostLike) }
             }
         }
         return survey
     }
 
+    /// Looks through the mount tables of all processes for a file system that has no mount where it belongs.
+    ///
+    /// - Parameters:
+    ///   - source: What its mounts have in common.
+    ///   - place: Where it belongs.
+    /// - Returns: Who has it mounted, under `place`.
+    /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
+    package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
+        var survey = Survey()
+        let own = namespace(of: "self")
+        try eachNamespace(source, in: MountTable(), &survey) { process, table, _, users in
+            guard users[place] == nil else { return }
+            let use = table.entries.first { source.contains($0) }
+            users[place] = use.flatMap { User(process, at: $0.mountpoint, isHost: namespace(of: process) == own) }
+        }
+        return survey
+    }
+
+    /// Calls `look` with a process of each mount namespace and the mounts in it that matter.
+    private static func eachNamespace(
+        _ wanted: MountSelection, in own: MountTable, _ survey: inout Survey,
+        _ look: (_ process: String, _ table: MountTable, _ isHostLike: Bool, _ users: inout [FilePath: User]) -> Void
+    ) throws {
+        let hostRoot = own.rootDevice
+        var seen: Set<String> = []
+        for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
+            if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
+            do {
+                let table = try MountTable(ofProcess: process, onlyOf: wanted)
+                look(process, table, table.rootDevice == hostRoot, &survey.users)
+            } catch let error as SystemCallError {
+                // A process that has ended in the meantime shows as one of these.
+                let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
+                if !isGone { survey.isComplete = false }
+            }
+        }
+    }
+
     /// The identity of a process's mount namespace, or nil if that may not be read.
     private static func namespace(of process: String) -> String? {
         Files.target(ofLink: "/proc/\(process)/ns/mnt")
+    }
+}
+
+extension MountNamespaces.User {
+    fileprivate init?(_ process: String, at mountpoint: FilePath, isHost: Bool) {
+        guard let processID = Int32(process) else { return nil }
+        self.init(
+            processID: processID, processName: ProcessAtWork.name(ofProcess: process), mountpoint: mountpoint,
+            isHost: isHost)
     }
 }
 

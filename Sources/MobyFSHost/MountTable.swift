@@ -49,6 +49,28 @@ extension MountEntry {
     }
 }
 
+/// Some of the mounts of a table.
+package struct MountSelection: Hashable, Sendable {
+    /// `MAJOR:MINOR` of file systems whose mounts are among them.
+    package var devices: Set<String> = []
+    /// What was mounted; nil for nothing beside those of ``devices``.
+    package var source: String?
+
+    package init(devices: Set<String> = [], source: String? = nil) {
+        self.devices = devices
+        self.source = source
+    }
+
+    fileprivate func hasSource(_ field: ArraySlice<UInt8>) -> Bool {
+        source.map { field.elementsEqual($0.utf8) } ?? false
+    }
+
+    /// Whether a mount is among them.
+    package func contains(_ entry: MountEntry) -> Bool {
+        devices.contains(entry.device) || entry.source == source
+    }
+}
+
 /// The mounts of one mount namespace.
 package struct MountTable: Sendable {
     package var entries: [MountEntry]
@@ -57,17 +79,17 @@ package struct MountTable: Sendable {
     ///
     /// - Parameters:
     ///   - process: A process ID, or `self`.
-    ///   - devices: Those whose mounts matter, beside what is at `/`; nil for all.
+    ///   - wanted: Which mounts matter, beside what is at `/`; nil for all.
     /// - Throws: ``SystemCallError`` if the process has ended or may not be looked at.
-    package init(ofProcess process: String = "self", onlyOf devices: Set<String>? = nil) throws {
+    package init(ofProcess process: String = "self", onlyOf wanted: MountSelection? = nil) throws {
         // A host with many containers has a table of megabytes.
         let bytes = try DurableFile.read(FilePath("/proc/\(process)/mountinfo"), limit: 1 << 28)
-        self.init(parsing: bytes, onlyOf: devices)
+        self.init(parsing: bytes, onlyOf: wanted)
     }
 
     /// Reads a table from the bytes of a mountinfo file; lines that make no sense are passed over.
-    package init(parsing bytes: [UInt8], onlyOf devices: Set<String>? = nil) {
-        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0, onlyOf: devices) }
+    package init(parsing bytes: [UInt8], onlyOf wanted: MountSelection? = nil) {
+        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0, onlyOf: wanted) }
     }
 
     /// The first mount at a path or below it.
@@ -83,7 +105,7 @@ package struct MountTable: Sendable {
 
 extension MountEntry {
     /// Reads `36 35 98:0 /root /mountpoint rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
-    fileprivate init?(parsing line: ArraySlice<UInt8>, onlyOf devices: Set<String>?) {
+    fileprivate init?(parsing line: ArraySlice<UInt8>, onlyOf wanted: MountSelection?) {
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         // Any number of optional fields stands before the lone hyphen.
         guard fields.count > 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
@@ -91,9 +113,11 @@ extension MountEntry {
             hyphen + 2 < fields.count
         else { return nil }
         self.id = id
-        device = String(decoding: fields[2], as: UTF8.self)
+        let device = String(decoding: fields[2], as: UTF8.self)
+        self.device = device
         // Paths are what takes time.
-        guard devices?.contains(device) ?? true || fields[4].elementsEqual("/".utf8) else { return nil }
+        let isWanted = wanted.map { $0.devices.contains(device) || $0.hasSource(fields[hyphen + 2]) } ?? true
+        guard isWanted || fields[4].elementsEqual("/".utf8) else { return nil }
         root = FilePath(Self.unescape(fields[3]))
         mountpoint = FilePath(Self.unescape(fields[4]))
         type = Self.unescape(fields[hyphen + 1])

@@ -67,6 +67,10 @@ struct SnapshotStore: Sendable {
     /// Makes a directory for a snapshot to be made in; what earlier attempts have left goes.
     func stage() throws -> FilePath {
         try Directories.create(root, mode: 0o700)
+        guard Directories.isRealDirectory(root) else {
+            throw VolumeError(
+                .unavailable, "'\(root)' is no folder, or a symbolic link, which is not followed: put the folder back")
+        }
         try recover()
         for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
             discard(root.appending(entry))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Logging
+package import MobyFSHost
 package import SystemPackage
 
 /// What the host lends a driver for one call.
@@ -80,6 +81,10 @@ package protocol VolumeDriver: Sendable {
     /// Whether several hosts may have a volume mounted at the same time, each seeing what the others write.
     func allowsManyHosts(_ volume: Volume) -> Bool
 
+    /// What the mounts of a volume's own file system have in common, wherever they are, when it is not mounted at
+    /// ``DriverContext/mounts``; nil if it has none, or the kernel certainly does not have it. Blocks.
+    func source(of volume: Volume, in context: DriverContext) throws -> MountSelection?
+
     /// Makes the storage of a new volume.
     ///
     /// - Returns: What the driver wants to find in ``Volume/state`` later.
@@ -138,6 +143,7 @@ extension VolumeDriver {
     }
     package func suits(pool: FilePath) -> Bool { false }
     package func allowsManyHosts(_ volume: Volume) -> Bool { false }
+    package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? { nil }
     package func release(_ volume: Volume, in context: DriverContext) async throws {
         try await unmount(volume, in: context)
     }

@@ -65,7 +65,7 @@ extension VolumeManager {
         _ name: VolumeName, id: String, for engine: ProcessIdentity?, alone isAlone: Bool = false,
         until deadline: ContinuousClock.Instant
     ) async throws -> FilePath {
-        let start = ContinuousClock.now
+        let start = (ContinuousClock.now, mountWatch.generation)
         let entry = entry(name)
         if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
         guard let entry, let volume = entry.volume, volume.removedAt == nil else {
@@ -136,8 +136,9 @@ extension VolumeManager {
     func unmount(_ volume: Volume, until deadline: ContinuousClock.Instant) async {
         let context = context(volume, deadline: deadline)
         do {
+            let mount = sharing == nil ? nil : try await BlockingWork.run { try Mounts.entry(at: context.mounts) }
             try await driver(named: volume.driver).unmount(volume, in: context)
-            let isOver = try await withdrawUnlessMounted(volume)
+            let isOver = try await withdrawUnlessMounted(volume, before: mount)
             update(volume.name) { $0.isIdle = !isOver }
         } catch {
             let isKnown = entry(volume.name)?.isIdle ?? false
@@ -269,23 +270,29 @@ extension VolumeManager {
     }
 
     /// What the kernel says about a volume.
-    private enum Use: Hashable, Sendable {
+    enum Use: Hashable, Sendable {
         case unused
         case used(MountNamespaces.User)
         /// Not every process could be looked at.
         case unknown
     }
 
-    private func survey(_ volume: Volume) async throws -> Use {
+    func survey(_ volume: Volume) async throws -> Use {
         let (driver, context) = (try driver(named: volume.driver), context(volume))
         let mountpoint = driver.mountpoint(of: volume, in: context)
         let isOurs = mountpoint.starts(with: context.mounts)
         // A share, a disk or a folder that the host has in another place as well is none the less free to be removed here.
         let isElsewhere = isOurs && !driver.keepsDataInside(volume)
         return try await BlockingWork.run {
-            // What is mounted by us may hang: where it is, its path alone says.
-            let survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs, ignoringHost: isElsewhere)
-            return survey.users[mountpoint].map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
+            let survey: MountNamespaces.Survey
+            if isOurs, try Mounts.entry(at: context.mounts) == nil, let source = try driver.source(of: volume, in: context) {
+                // Unmounted here, it may be in use all the same.
+                survey = try MountNamespaces.survey(source, missingAt: context.mounts)
+            } else {
+                // What is mounted by us may hang: where it is, its path alone says.
+                survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs, ignoringHost: isElsewhere)
+            }
+            return survey.users.values.first.map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
         }
     }
 

@@ -7,7 +7,7 @@ package import SystemPackage
 // One holder more or less of a volume that has others changes nothing but a line in memory. So it is noted while the
 // engine waits, on the thread that has read its request; whatever might take longer, or go wrong, goes the long way.
 extension VolumeManager {
-    /// For how long what was seen mounted counts as mounted.
+    /// For how long what was seen mounted counts as mounted, unless something was mounted or unmounted since.
     private static let freshness = Duration.seconds(1)
 
     /// Does what ``mount(_:id:for:)`` does where the volume was mounted for another a moment ago.
@@ -20,7 +20,8 @@ extension VolumeManager {
         return atOnce(text) { entry, volume in
             // An ID that is known may be one of an engine that is gone.
             guard entry.holders.byID[id] == nil, entry.holders.alone == nil, entry.mountFailure == nil,
-                let seen = entry.seenMounted, seen + Self.freshness > .now,
+                let seen = entry.seenMounted, seen.time + Self.freshness > .now,
+                let generation = mountWatch.generation, seen.generation == generation,
                 let driver = try? driver(named: volume.driver)
             else { return nil }
             var holders = entry.holders

@@ -48,6 +48,18 @@ extension VolumeManager {
         }
     }
 
+    /// Throws on the bare folder below a disk that is to be mounted there: every volume would be missing.
+    func requireMountedPool() async throws {
+        let missing = try await BlockingWork.run { [store, mountUnits] in
+            mountUnits.missing(for: store.root, in: try MountTable())
+        }
+        guard let missing else { return }
+        throw VolumeError(
+            .unavailable,
+            "its file system is not mounted at '\(missing.mountpoint)': see 'systemctl status \(missing.unit)'; mobyfs goes on by "
+                + "itself once it is")
+    }
+
     /// Where the pool was when the work under way on a volume was begun.
     @TaskLocal static var placeOfWork: StoragePlace?
 

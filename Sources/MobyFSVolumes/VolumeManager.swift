@@ -2,7 +2,7 @@
 
 import FoundationEssentials
 package import Logging
-import MobyFSHost
+package import MobyFSHost
 import Synchronization
 package import SystemPackage
 
@@ -16,8 +16,8 @@ package final class VolumeManager: Sendable {
         var holders = VolumeHolders()
         /// Whether their file says something else, as it could not be written.
         var isFileBehind = false
-        /// When it was last made sure that the volume is mounted.
-        var seenMounted: ContinuousClock.Instant?
+        /// When it was last made sure that the volume is mounted, and what ``VolumeManager/mountWatch`` said then.
+        var seenMounted: (time: ContinuousClock.Instant, generation: UInt64?)?
         /// Why the volume cannot be served.
         var trouble: String?
         /// Why the last Mount failed, until one succeeds.
@@ -47,6 +47,8 @@ package final class VolumeManager: Sendable {
         var poolSickness: String? {
             didSet { if poolSickness != oldValue { poolHasChanged() } }
         }
+        /// Why nothing can be written to the pool, though it can be read.
+        var poolCondition: String?
         /// The latest attempt to read the pool, while it goes on.
         var load: PoolLoad?
         var loadCount: UInt64 = 0
@@ -78,6 +80,8 @@ package final class VolumeManager: Sendable {
     let locks = KeyedLocks<VolumeName>()
     let poolLock = KeyedLocks<FilePath>()
     let probe: StorageProbe
+    let mountUnits: MountUnits
+    let mountWatch = MountTableWatch()
     /// So that nothing is given back from the trash while it is being deleted.
     let trashLock = KeyedLocks<FilePath>()
     let logger: Logger
@@ -107,16 +111,18 @@ package final class VolumeManager: Sendable {
     ///   - drivers: The kinds of storage, the default first.
     ///   - seesHost: Whether this process sees all that is mounted on the host; else process 1 is asked.
     ///   - sharing: What is said to other hosts with the same pool; nil where there are none.
+    ///   - mountUnits: What is to be mounted on this host.
     ///   - limits: How long calls may take.
     ///   - logger: Where to log.
     ///   - claim: Throws unless no other daemon works in the pool that is at `root` now; asked when there is another than
     ///     before.
     package init(
         root: FilePath, runtimeDirectory: FilePath, drivers: [any VolumeDriver], seesHost: Bool = true,
-        sharing: SharedPool? = nil, limits: TimeLimits = TimeLimits(), logger: Logger,
-        claim: @escaping @Sendable () async throws -> Void = {}
+        sharing: SharedPool? = nil, mountUnits: MountUnits = MountUnits(), limits: TimeLimits = TimeLimits(),
+        logger: Logger, claim: @escaping @Sendable () async throws -> Void = {}
     ) {
         self.claim = claim
+        self.mountUnits = mountUnits
         store = VolumeStore(root: root, logger: logger) { directory in
             for driver in drivers { try driver.purge(directory) }
         }
@@ -209,6 +215,25 @@ package final class VolumeManager: Sendable {
         changes.continuation.yield()
     }
 
+    /// Why nothing can be written to the pool, though it can be read, as it was seen last.
+    package var poolCondition: String? {
+        state.withLock { $0.poolCondition }
+    }
+
+    func note(condition: String?) {
+        let before = state.withLock { state in
+            defer { state.poolCondition = condition }
+            return state.poolCondition
+        }
+        guard before != condition else { return }
+        if let condition {
+            logger.error("the pool cannot be written", metadata: ["error": "\(condition)"])
+        } else {
+            logger.notice("the pool can be written again")
+        }
+        changes.continuation.yield()
+    }
+
     /// Notes why nothing is known of the volumes, unless something is by now.
     func noteUnloaded(_ trouble: String) {
         let isNew = state.withLock { state in
@@ -275,6 +300,7 @@ package final class VolumeManager: Sendable {
     /// - Parameter number: Of the attempt: what comes of one counts unless a later one was begun.
     func load(number: UInt64?) async {
         do {
+            try await requireMountedPool()
             await BlockingWork.run { [store, logger] in
                 do {
                     try store.prepare()

@@ -42,6 +42,53 @@ struct ImageDriverRecoveryTests {
         }
     }
 
+    /// Somebody has entered a container, which has ended since; or a count was lost.
+    @Test(arguments: ["ext4", "xfs", "btrfs"])
+    func isNotRemovedWhileAnotherMountNamespaceHasIt(fs: String) async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: fs)
+            try path.appending("file").write("precious")
+            let other = try await MountNamespaceHolder.start(path, at: fixture.root)
+            try await fixture.volumes.unmount("db", id: "c")
+            #expect(try Mounts.entry(at: fixture.mountpoint("db")) == nil)
+            for volumes in [fixture.volumes, await fixture.restarted().volumes] {
+                let error = await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
+                #expect(error?.code == .inUse)
+                #expect(error?.message.contains("process \(other.processID)") == true, "\(error?.message ?? "")")
+                await #expect(throws: VolumeError.self) { try await volumes.rename("db", to: "other") }
+            }
+            other.end()
+            try await eventually("the device lets go of the image") { try fixture.device("db") == nil }
+            try await fixture.volumes.remove("db")
+        }
+    }
+
+    @Test func isNotCopiedWhereItWasUnmountedUnderItsHolder() async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4")
+            let other = try await MountNamespaceHolder.start(path, at: fixture.root)
+            defer { other.end() }
+            try Mounts.unmount(fixture.mountpoint("db"))
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.snapshot("db") }
+            #expect(error?.code == .inUse)
+        }
+    }
+
+    @Test func tellsOfAMountedOneThatCannotBeWritten() async throws {
+        try await withImageVolumes { fixture in
+            _ = try await fixture.mounted("db", fs: "ext4")
+            await fixture.volumes.checkCondition()
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+            // As after an error of its file system.
+            try await tool("mount", "-o", "remount,ro", fixture.mountpoint("db").string)
+            await fixture.volumes.checkCondition()
+            #expect(try fixture.volumes.describe("db").trouble?.contains("cannot be written") == true)
+            try await tool("mount", "-o", "remount,rw", fixture.mountpoint("db").string)
+            _ = try await fixture.volumes.mount("db", id: "d", for: nil)
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+        }
+    }
+
     /// Somebody has unmounted it under a container that has it still: a second device would be its end.
     @Test(arguments: ["ext4", "xfs", "btrfs"])
     func sharesTheDeviceWithAMountThatLivesElsewhere(fs: String) async throws {

@@ -45,6 +45,23 @@ import Testing
         }
     }
 
+    @Test(arguments: ["data", "snapshots"])
+    func doNotFollowALinkInTheirVolume(name: String) async throws {
+        try await withVolumeManager(drivers: drivers) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let outside = fixture.root.appending("outside")
+            try Directories.create(outside, mode: 0o755)
+            try outside.appending("secret").write("of the host")
+            let folder = fixture.pool.appending("volumes/db").appending(name)
+            if folder.exists { try Files.rename(folder, to: fixture.root.appending("away")) }
+            #expect(symlink(outside.string, folder.string) == 0)
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.snapshot("db", as: "s") }
+            #expect(error?.message.contains("symbolic link") == true, "\(error?.message ?? "")")
+            #expect(try Directories.entries(of: outside) == ["secret"])
+            #expect(try await fixture.volumes.snapshots(of: "db").isEmpty)
+        }
+    }
+
     /// Between two renames, on file systems that cannot exchange two names, a crash leaves a volume without its data.
     @Test func contentThatACrashLeftOutOfPlaceIsPutBack() async throws {
         try await withVolumeManager(drivers: drivers) { fixture in

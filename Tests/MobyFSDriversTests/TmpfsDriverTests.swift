@@ -102,6 +102,25 @@ struct TmpfsDriverTests {
         }
     }
 
+    @Test func isNotMountedEmptyWhileAContainerHasItsData() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("cache", options: ["type": "tmpfs"])
+            let path = try await fixture.volumes.mount("cache", id: "c", for: nil)
+            try path.appending("file").write("precious")
+            let container = try await MountNamespaceHolder.start(path, at: fixture.root)
+            try Mounts.unmount(path)
+            let error = await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.mount("cache", id: "d", for: nil)
+            }
+            #expect(error?.message.contains("process \(container.processID)") == true, "\(error?.message ?? "")")
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("cache") }
+            container.end()
+            _ = try await fixture.volumes.mount("cache", id: "d", for: nil)
+            for id in ["c", "d"] { try await fixture.volumes.unmount("cache", id: id) }
+            try await fixture.volumes.remove("cache")
+        }
+    }
+
     @Test func holdsNoMoreFilesThanItMay() async throws {
         try await withVolumes { fixture in
             try await fixture.volumes.create("few", options: ["type": "tmpfs", "o": "nr_inodes=5,mode=0700"])

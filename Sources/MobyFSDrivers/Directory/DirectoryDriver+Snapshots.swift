@@ -18,6 +18,10 @@ extension DirectoryDriver: SnapshotDriver {
                 "volume '\(volume.name)' is in use, and its files would be copied one by one, each as of another moment: "
                     + "stop the containers that use it first")
         }
+        guard await BlockingWork.run({ Directories.isRealDirectory(source) }) else {
+            throw VolumeError(
+                .unavailable, "'\(source)' is no folder, or a symbolic link, which is not followed: put the folder back")
+        }
         try await TreeCopy.make(of: source, at: copy, until: context.deadline)
     }
 

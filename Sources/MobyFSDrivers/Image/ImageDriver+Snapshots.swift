@@ -20,6 +20,12 @@ extension ImageDriver: SnapshotDriver {
         try await BlockingWork.run {
             if isLive { try image.requireSettled() }
             let isMounted = try isLive && image.mountedDevice() != nil
+            guard isMounted || !isLive || !isInUse else {
+                throw VolumeError(
+                    .inUse,
+                    "volume '\(volume.name)' is in use, and unmounted at '\(image.mountpoint.path)', from where it would be made "
+                        + "sure that all of it is written: stop whoever uses it first")
+            }
             if isMounted { try Directories.syncFileSystem(of: image.mountpoint.path) }
             let (from, to) = (SparseFile(source), SparseFile(copy))
             // Sharing would take from one that has all its blocks what was promised to it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import MobyFSHost
+package import MobyFSHost
 package import MobyFSVolumes
 package import SystemPackage
 
@@ -81,6 +81,13 @@ package struct ImageDriver: ResizableDriver {
     }
 
     package func keepsDataInside(_ volume: Volume) -> Bool { true }
+
+    /// The loop device, which the kernel keeps for as long as anybody has it mounted.
+    package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? {
+        let image = ImageVolume(volume, context).image
+        guard image.isThere, let device = try LoopDevice.attached(to: FileID(of: image.path)) else { return nil }
+        return device.mounts
+    }
 
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
         try await ImageVolume(volume, context).create()

@@ -2,7 +2,7 @@
 
 import Glibc
 import Logging
-import MobyFSHost
+package import MobyFSHost
 package import MobyFSVolumes
 package import SystemPackage
 
@@ -11,8 +11,11 @@ package import SystemPackage
 /// A volume is mounted by the first Mount and stays so until it is removed: the engine unmounts a new volume once
 /// between seeding it and starting its container. A reboot empties it.
 package struct TmpfsDriver: VolumeDriver {
-    /// What the mount table shows as source.
-    private static let source = "mobyfs"
+    /// What mount tables show as source.
+    private static func source(of volume: Volume) -> String { "mobyfs:\(volume.name)" }
+
+    /// The same of those that earlier versions have mounted.
+    private static let oldSource = "mobyfs"
 
     /// The memory of this host, of which sizes may be percentages.
     private let memoryBytes: UInt64
@@ -90,6 +93,10 @@ package struct TmpfsDriver: VolumeDriver {
 
     package func keepsDataInside(_ volume: Volume) -> Bool { false }
 
+    package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? {
+        MountSelection(source: Self.source(of: volume))
+    }
+
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
         try await BlockingWork.run {
             do {
@@ -112,7 +119,7 @@ package struct TmpfsDriver: VolumeDriver {
         try await BlockingWork.run {
             do {
                 if let entry = try Mounts.entry(at: context.mounts) {
-                    guard entry.type == "tmpfs", entry.source == Self.source else {
+                    guard entry.type == "tmpfs", [Self.source(of: volume), Self.oldSource].contains(entry.source) else {
                         throw VolumeError(
                             .unavailable,
                             "volume '\(volume.name)' cannot be mounted: \(entry.type) '\(entry.source)' is mounted at "
@@ -140,9 +147,18 @@ package struct TmpfsDriver: VolumeDriver {
 
     private static func mount(_ volume: Volume, at path: FilePath) throws {
         let mountpoint = Mountpoint(path)
+        let survey = try MountNamespaces.survey(MountSelection(source: source(of: volume)), missingAt: path)
+        if let user = survey.users[path] {
+            throw VolumeError(
+                .unavailable,
+                "volume '\(volume.name)' cannot be mounted: somebody has unmounted it at '\(path)', and its data is in memory "
+                    + "only for as long as process \(user.processID) (\(user.processName)) has it at '\(user.mountpoint)': save "
+                    + "what matters from there, and stop that process")
+        }
         try mountpoint.prepare()
         do {
-            try Mounts.mount(type: "tmpfs", source: source, at: path, options: mountOptions(volume.options))
+            try Mounts.mount(
+                type: "tmpfs", source: source(of: volume), at: path, options: mountOptions(volume.options))
         } catch {
             // Of the two failures the first is the one to tell of.
             try? mountpoint.remove()

@@ -31,7 +31,7 @@ extension VolumeManager {
     }
 
     /// What is wrong with the pool's file system.
-    private static func findings(ofPoolAt root: FilePath) throws -> [Finding] {
+    static func findings(ofPoolAt root: FilePath) throws -> [Finding] {
         var findings: [Finding] = []
         if try StoragePlace(of: root).isReadOnly {
             findings.append(

@@ -157,11 +157,22 @@ extension VolumeManager {
 
     /// The same after an unmount; what is in this host's memory stays mounted, and is to be had nowhere else.
     ///
+    /// - Parameters:
+    ///   - volume: The volume.
+    ///   - mount: What was mounted before; nil for nothing.
     /// - Returns: Whether nothing is left to be done.
-    func withdrawUnlessMounted(_ volume: Volume) async throws -> Bool {
+    func withdrawUnlessMounted(_ volume: Volume, before mount: MountEntry?) async throws -> Bool {
         guard sharing != nil else { return true }
-        let place = context(volume).mounts
-        guard try await BlockingWork.run({ try Mounts.entry(at: place) == nil }) else { return true }
+        let (place, keepsDataInside) = (
+            context(volume).mounts, try driver(named: volume.driver).keepsDataInside(volume)
+        )
+        let isMounted = try await BlockingWork.run {
+            if try Mounts.entry(at: place) != nil { return true }
+            guard let mount, keepsDataInside else { return false }
+            // Whoever has entered a container's mount namespace has it from there.
+            return try !MountNamespaces.survey(MountSelection(devices: [mount.device]), missingAt: place).users.isEmpty
+        }
+        guard !isMounted else { return !keepsDataInside }
         return await withdraw(volume.name)
     }
 
