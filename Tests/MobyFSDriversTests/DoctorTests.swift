@@ -72,6 +72,36 @@ import Testing
         }
     }
 
+    /// Whoever deletes it by mistake has lost nothing as long as the daemon runs.
+    @Test(arguments: [["record.json", "record.json.copy"], ["record.json"]])
+    func writesARecordAsItIsInMemory(lost: [String]) async throws {
+        let options = ["mode": "0700", "on-remove": "trash", "protected": "true", "snapshot-schedule": "daily"]
+        try await withVolume(options) { fixture, directory in
+            for name in lost { try Files.unlink(directory.appending(name)) }
+            let advice = try await fixture.volumes.findings().first?.advice
+            #expect(advice?.contains("as mobyfs has it in memory: driver=directory mode=0700") == true)
+            try await repair(.record, in: fixture)
+            let read = try await fixture.restarted().volumes.describe("db").volume
+            #expect(read?.options.values == options)
+            #expect(read?.isAdopted == false)
+        }
+    }
+
+    /// A folder that was exchanged by hand is not what is in memory.
+    @Test(.enabled(if: ImageTests.canRun, ImageTests.requirement))
+    func aRecordInMemoryIsNotWrittenForOtherData() async throws {
+        try await withImageVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["fs": "ext4", "size": "32MiB"])
+            for name in ["record.json", "record.json.copy"] {
+                try Files.unlink(fixture.pool.appending("volumes/db/\(name)"))
+            }
+            try Files.unlink(fixture.image("db").path)
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [.record])
+            #expect(findings.first?.isRepairable == false)
+        }
+    }
+
     @Test func aRecordOfAnotherVolumeIsNotServed() async throws {
         try await withVolume(["mode": "0700"]) { first, directory in
             try await first.volumes.create("other", options: ["mode": "0711"])

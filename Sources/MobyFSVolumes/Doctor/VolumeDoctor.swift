@@ -19,6 +19,8 @@ struct VolumeDoctor: Sendable {
     let damage: @Sendable (Volume) -> StorageDamage?
     /// Whether there is a volume of that name as far as engines know.
     let isKnown: @Sendable (VolumeName) -> Bool
+    /// The volume of that name as it is served from memory, whatever its record says; nil if none is.
+    let served: @Sendable (VolumeName) -> Volume?
     /// Why volumes are not served at present.
     let refused: [VolumeName: String]
     var now = Date.now
@@ -103,7 +105,7 @@ struct VolumeDoctor: Sendable {
 
     // MARK: - Records
 
-    /// Something is wrong with a volume's record: there may be a copy, or its data tells enough.
+    /// Something is wrong with a volume's record: it may be in memory, there may be a copy, or its data tells enough.
     private func damaged(_ name: VolumeName, _ reason: String, in directory: FilePath) -> Finding {
         guard let (volume, advice) = rebuilt(name, in: directory) else {
             return Finding(
@@ -116,6 +118,9 @@ struct VolumeDoctor: Sendable {
 
     /// What a lost record may have said, and what to say of that.
     private func rebuilt(_ name: VolumeName?, in directory: FilePath) -> (volume: Volume, advice: String)? {
+        if let name, let volume = served(name), isOf(volume, directory) {
+            return (volume, "write its record as mobyfs has it in memory: \(Self.text(volume))")
+        }
         // A copy that cannot be read is none.
         if let copy = try? VolumeRecord.readCopy(in: directory), trouble(copy) == nil {
             let volume = name.map { copy.named($0) } ?? copy
@@ -133,6 +138,11 @@ struct VolumeDoctor: Sendable {
             return (volume, "take its data up by what it looks like, other options being lost: \(Self.text(volume))")
         }
         return nil
+    }
+
+    /// Whether a directory is still that of a volume that is served: another may have been put in its place.
+    private func isOf(_ volume: Volume, _ directory: FilePath) -> Bool {
+        directory == store.directory(of: volume.name) && missing(volume) == nil
     }
 
     private static func text(_ volume: Volume) -> String {

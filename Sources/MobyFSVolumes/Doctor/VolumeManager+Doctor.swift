@@ -75,8 +75,14 @@ extension VolumeManager {
             missing: { self.troubleWithData(of: $0) },
             // What cannot be read is told of by the Mount that fails.
             damage: { try? self.driver(named: $0.driver).damage(to: $0, in: self.context($0)) },
-            isKnown: { self.sharing != nil || self.entry($0)?.volume != nil },
+            isKnown: { self.sharing != nil || self.entry($0)?.volume != nil }, served: { self.served($0) },
             refused: entries.compactMapValues(\.trouble))
+    }
+
+    private func served(_ name: VolumeName) -> Volume? {
+        // Another host may have changed it since.
+        guard sharing == nil, let entry = entry(name), entry.trouble == nil else { return nil }
+        return entry.volume
     }
 
     /// Does what is to be done about a finding; no data is lost by it.
