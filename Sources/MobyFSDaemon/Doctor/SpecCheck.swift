@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DockerPluginDiscovery
 import Glibc
-import MobyFSHost
 import SystemPackage
 
-/// A file that leads engines to a socket nobody has: each of their calls waits for it in vain.
+/// Files that lead engines to a socket nobody has: each of their calls waits for it in vain.
 struct SpecCheck: HostCheck {
-    let directory: FilePath
+    private let discovery: PluginDiscovery
+
+    /// - Parameter directory: Where spec files are, as configured; where that is the engines' own folder, they look into
+    ///   others, too.
+    init(directory: FilePath) {
+        var directories = PluginDirectories()
+        if !directories.specs.contains(directory.string) { directories.specs = [directory.string] }
+        discovery = PluginDiscovery(directories: directories)
+    }
 
     func findings() -> [FindingDetails] {
-        let path = directory.appending("\(ServedName.main).spec")
-        guard let bytes = try? DurableFile.read(path) else { return [] }
-        let address = String(decoding: bytes.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-        guard address.hasPrefix("unix://"), case let socket = address.dropFirst("unix://".count),
-            access(String(socket), F_OK) != 0, errno == ENOENT
-        else { return [] }
-        return [
-            finding(
-                "spec", path.string,
+        discovery.names.compactMap { name in
+            // What is no name leads nowhere.
+            guard let file = (try? discovery.lookUp(name))?.taken, file.form != .socket,
+                case .unix(let socket)? = file.endpoint?.address.transport, access(socket, F_OK) != 0, errno == ENOENT
+            else { return nil }
+            return finding(
+                "spec", file.path,
                 "engines are sent to '\(socket)', where there is no socket: each of their calls waits",
-                advice: "start mobyfs, or run 'mobyfs spec remove' if it is not to run")
-        ]
+                advice: name == ServedName.main
+                    ? "start mobyfs, or run 'mobyfs spec remove' if it is not to run"
+                    : "start what serves '\(name)', or delete the file if nothing does any more")
+        }
     }
 }

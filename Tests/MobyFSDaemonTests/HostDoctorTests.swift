@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MobyFSDaemon
+import MobyFSHost
+import MobyFSTesting
+import SystemPackage
+import Testing
+
+/// What is found on the host without a daemon.
+@Suite struct HostDoctorTests {
+    /// The spec files that are told of, by what is said of them.
+    private func specFindings(in root: FilePath) throws -> [String: FindingDetails] {
+        let environment = [
+            "MOBYFS_SPEC_DIR": "\(root)/plugins", "MOBYFS_DATA_DIR": "\(root)/data",
+            "MOBYFS_RUNTIME_DIR": "\(root)/run",
+        ]
+        let configuration = try Configuration(
+            from: Configuration.Sources(flags: [:], environment: environment, file: "/dev/null"))
+        let findings = HostDoctor(configuration).findings().filter { $0.kind == "spec" }
+        return Dictionary(uniqueKeysWithValues: findings.map { ($0.subject, $0) })
+    }
+
+    @Test(arguments: ["mobyfs", "bar2", "vieux/sshfs"], ["spec", "json"])
+    func tellsOfASpecFileThatLeadsNowhere(name: String, form: String) async throws {
+        try await withTemporaryDirectory { root in
+            let file = root.appending("plugins/\(name).\(form)")
+            try Directories.create(file.removingLastComponent(), mode: 0o755)
+            let address = "unix://\(root)/x.sock"
+            try file.write(form == "spec" ? "\(address)\n" : "{\"Name\": \"\(name)\", \"Addr\": \"\(address)\"}\n")
+            let finding = try specFindings(in: root)[file.string]
+            #expect(finding?.reason.contains("'\(root)/x.sock', where there is no socket") == true)
+            #expect(finding?.isRepairable == false)
+            #expect(finding?.advice.contains(name) == true)
+
+            let server = try RawServer(root.appending("x.sock"), serve: nil)
+            #expect(try specFindings(in: root).isEmpty)
+            withExtendedLifetime(server) {}
+        }
+    }
+
+    @Test(arguments: ["tcp://127.0.0.1:1\n", "unix://x.sock\n", "", "/x.sock\n"])
+    func leavesOtherSpecFilesAlone(content: String) async throws {
+        try await withTemporaryDirectory { root in
+            let file = root.appending("plugins/other.spec")
+            try Directories.create(file.removingLastComponent(), mode: 0o755)
+            try file.write(content)
+            #expect(try specFindings(in: root).isEmpty)
+        }
+    }
+}
