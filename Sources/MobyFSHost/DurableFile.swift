@@ -21,7 +21,7 @@ package enum DurableFile {
         let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         let temporary = path.removingLastComponent().appending(".new-\(unique)")
         do {
-            try naming("write '\(temporary)'") {
+            try naming("write '\(path)'") {
                 let file = try FileDescriptor.open(
                     temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
                     permissions: permissions)

@@ -53,4 +53,25 @@ extension VolumeError {
         default: nil
         }
     }
+
+    /// What could not be done because of another error, with what to do about that one.
+    static func failure(_ what: String, _ error: any Error) -> VolumeError {
+        let advice = (error as? SystemCallError).flatMap { Self.advice(on: $0) }.map { ": \($0)" } ?? ""
+        return VolumeError((error as? VolumeError)?.code ?? .io, what + advice, cause: error)
+    }
+}
+
+extension Error {
+    /// The same error with another path in the place of one that says nothing to whoever reads it.
+    func telling(of path: FilePath, as shown: FilePath) -> any Error {
+        func told(_ text: String) -> String { text.replacing(path.string, with: shown.string) }
+        switch self {
+        case let error as SystemCallError: return SystemCallError(told(error.call), error.errno)
+        case var error as VolumeError:
+            error.message = told(error.message)
+            error.cause = error.cause?.telling(of: path, as: shown)
+            return error
+        default: return self
+        }
+    }
 }

@@ -249,9 +249,7 @@ extension VolumeManager {
 
     /// Says which volume it is about, unless the error does.
     private static func failure(_ volume: Volume, _ error: any Error) -> any Error {
-        guard let error = error as? SystemCallError else { return error }
-        let advice = VolumeError.advice(on: error).map { ": \($0)" } ?? ""
-        return VolumeError(.io, "cannot create volume '\(volume.name)'\(advice)", cause: error)
+        error is SystemCallError ? VolumeError.failure("cannot create volume '\(volume.name)'", error) : error
     }
 
     /// Throws if data that was kept would be out of reach for the volume that is to take it up.

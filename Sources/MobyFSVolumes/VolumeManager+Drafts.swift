@@ -104,7 +104,7 @@ extension VolumeManager {
             }
         } catch {
             drafts.withLock { $0[id] = draft }
-            throw error is VolumeError ? error : VolumeError(.io, "cannot create volume '\(volume.name)'", cause: error)
+            throw error is VolumeError ? error : VolumeError.failure("cannot create volume '\(volume.name)'", error)
         }
         update(volume.name) { $0.volume = volume }
         locks.unlock(volume.name)

@@ -58,7 +58,7 @@ extension VolumeManager {
             }
         } catch {
             await open(old)
-            throw VolumeError(.io, "volume '\(old)' cannot be renamed to '\(new)'", cause: error)
+            throw VolumeError.failure("volume '\(old)' cannot be renamed to '\(new)'", error)
         }
         await open(new)
         forget(old)

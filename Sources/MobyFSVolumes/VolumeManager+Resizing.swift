@@ -73,10 +73,9 @@ extension VolumeManager {
         do {
             try await commit { try $0.save(resized) }
         } catch {
-            throw VolumeError(
-                .io,
+            throw VolumeError.failure(
                 "volume '\(volume.name)' cannot be resized to \(size) and has the size it had: its record cannot be "
-                    + "written", cause: error)
+                    + "written", error)
         }
         do {
             return try await driver.resize(volume, to: size, in: context)

@@ -284,6 +284,6 @@ extension VolumeManager {
     }
 
     private static func failure(_ what: String, _ error: any Error) -> any Error {
-        error is VolumeError ? error : VolumeError(.io, what, cause: error)
+        error is VolumeError ? error : VolumeError.failure(what, error)
     }
 }

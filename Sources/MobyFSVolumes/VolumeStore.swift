@@ -204,7 +204,11 @@ package struct VolumeStore: Sendable {
                     .unavailable,
                     "another file system was mounted at '\(root)' meanwhile, and nothing was changed there: try again")
             }
-            return try body(VolumeStore(root: path, logger: logger, purge: purge))
+            do {
+                return try body(VolumeStore(root: path, logger: logger, purge: purge))
+            } catch {
+                throw error.telling(of: path, as: root)
+            }
         }
     }
 
@@ -227,7 +231,25 @@ package struct VolumeStore: Sendable {
     func commit(_ staging: FilePath, as volume: Volume) throws {
         let staging = staging.lastComponent.map { volumes.appending($0) } ?? staging
         try VolumeRecord.write(volume, in: staging, isNew: true)
-        try DurableFile.rename(staging, to: directory(of: volume.name))
+        try give(staging, volume.name)
+    }
+
+    /// Puts a directory where a volume's is.
+    ///
+    /// - Throws: ``VolumeError`` with code `alreadyExists` if something is there already, and ``SystemCallError``; the
+    ///   directory is where it was.
+    private func give(_ directory: FilePath, _ name: VolumeName) throws {
+        let place = self.directory(of: name)
+        do {
+            try DurableFile.rename(directory, to: place)
+        } catch let error as SystemCallError
+            where [.directoryNotEmpty, .fileExists, .notDirectory].contains(error.errno)
+        {
+            throw VolumeError(
+                .alreadyExists,
+                "'\(place)' is there without being a volume: see what 'mobyfs doctor' says of it, or choose another "
+                    + "name")
+        }
     }
 
     /// Keeps passwords in a volume's directory, apart from its record.
@@ -277,10 +299,11 @@ package struct VolumeStore: Sendable {
     ///
     /// The record, which needs room on the disk, comes first; after a crash in between, it is the directory that counts.
     ///
-    /// - Throws: ``SystemCallError``; the directory has the name it had.
+    /// - Throws: ``SystemCallError``, and ``VolumeError`` if something else has the new name; the directory has the name
+    ///   it had.
     func rename(_ old: VolumeName, to volume: Volume) throws {
         try VolumeRecord.write(volume, in: directory(of: old))
-        try DurableFile.rename(directory(of: old), to: directory(of: volume.name))
+        try give(directory(of: old), volume.name)
     }
 
     /// Throws if volumes can be moved nowhere: on a file system that is mounted read-only, for example.

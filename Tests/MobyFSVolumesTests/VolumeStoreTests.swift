@@ -57,6 +57,30 @@ import Testing
         }
     }
 
+    /// Somebody has copied it there by hand while the daemon runs.
+    @Test(arguments: [true, false])
+    func saysWhatIsInTheWayOfANewVolume(isFolder: Bool) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("old", options: nil)
+            let place = fixture.pool.appending("volumes/db")
+            if isFolder { try Directories.create(place, mode: 0o755) }
+            let file = isFolder ? place.appending("file") : place
+            try file.write("precious")
+            let volumes = fixture.volumes
+            let creation = await #expect(throws: VolumeError.self) { try await volumes.create("db", options: nil) }
+            let renaming = await #expect(throws: VolumeError.self) { try await volumes.rename("old", to: "db") }
+            for error in [creation, renaming] {
+                #expect(error?.code == .alreadyExists)
+                let text = error?.description ?? ""
+                #expect(text.contains("'\(place)' is there without being a volume"), "\(text)")
+                #expect(text.contains("'mobyfs doctor'"))
+                #expect(!text.contains("/proc/self/fd") && !text.contains("/.new-"), "\(text)")
+            }
+            #expect(try file.text == "precious")
+            #expect(try await fixture.restarted().volumes.describe("old").trouble == nil)
+        }
+    }
+
     @Test func aVolumeHalfMadeBeforeACrashIsNoVolume() async throws {
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
             let staging = fixture.pool.appending("volumes/.new-abc")
