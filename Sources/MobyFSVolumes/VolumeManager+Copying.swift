@@ -22,7 +22,7 @@ extension VolumeManager {
     func source(named text: String?, for new: VolumeName) throws -> CopySource? {
         guard let text else { return nil }
         func failure(_ code: VolumeError.Code, _ reason: String) -> VolumeError {
-            VolumeError(code, "option from='\(text)'\(reason)")
+            VolumeError(code, "option from='\(text.excerpt())'\(reason)")
         }
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let (name, label): (VolumeName, VolumeName?)

@@ -96,7 +96,7 @@ extension VolumeManager {
         } catch let error as VolumeError {
             throw error
         } catch {
-            throw VolumeError(.io, "option from='\(from)' cannot be looked up", cause: error)
+            throw VolumeError(.io, "option from='\(from.excerpt())' cannot be looked up", cause: error)
         }
     }
 

@@ -17,7 +17,7 @@ package struct VolumeName: Hashable, Sendable, Comparable, CustomStringConvertib
         guard (1...255).contains(bytes.count), let first = bytes.first, Self.isAlphanumeric(first),
             bytes.allSatisfy({ Self.isAlphanumeric($0) || $0 == 0x5F || $0 == 0x2E || $0 == 0x2D })
         else {
-            throw VolumeError(.invalidArgument, "'\(Self.printable(text))' is no name for a volume: \(Self.rule)")
+            throw VolumeError(.invalidArgument, "'\(text.excerpt())' is no name for a volume: \(Self.rule)")
         }
         description = text
     }
@@ -27,14 +27,6 @@ package struct VolumeName: Hashable, Sendable, Comparable, CustomStringConvertib
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
         default: false
         }
-    }
-
-    /// The text cut to a line's length, with what would upset a terminal made visible.
-    private static func printable(_ text: String) -> String {
-        let shown = text.unicodeScalars.prefix(64).map { scalar in
-            scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
-        }.joined()
-        return text.unicodeScalars.count > 64 ? "\(shown)… (\(text.unicodeScalars.count) characters)" : shown
     }
 
     package static func < (one: Self, two: Self) -> Bool {

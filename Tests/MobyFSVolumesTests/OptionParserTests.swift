@@ -40,7 +40,7 @@ import Testing
         (["fs": "ntfs"], "option fs='ntfs' is not ext4 or xfs"),
         (["level": "10"], "option level='10' is not a number from 1 to 9"),
         (["where": "/a/../b"], "option where='/a/../b' is not an absolute path without '..'"),
-        (["where": "/a\n/b"], "option where='/a\\u{a}/b' has a line break or another control character in it"),
+        (["where": "/a\n/b"], "option where='/a\\n/b' has a line break or another control character in it"),
         (["level": "1", "grade": "2"], "option 'level' is given twice, as '2' and as '1'"),
         (["o": "sise=1G"], "unknown option 'sise'; did you mean 'size'?"),
         (["size": "1G", "o": "size=2G"], "option 'size' is given twice, also in o="),
@@ -51,6 +51,28 @@ import Testing
         let error = #expect(throws: VolumeError.self) { try parse(given) }
         #expect(error?.code == .invalidArgument)
         #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+    }
+
+    /// The answer goes to the journal and to a terminal.
+    @Test func aHugeNameOrValueIsCut() throws {
+        let huge = String(repeating: "x", count: 1 << 20)
+        let wishes = [
+            [huge: ""], ["size": huge], ["level": huge], ["where": huge], ["mode": huge], ["o": huge],
+            ["o": "\"\(huge),\""], ["o": "\(huge)=a\\\\,b"],
+        ]
+        for wish in wishes {
+            let error = #expect(throws: VolumeError.self) { try parse(wish) }
+            let message = error?.message ?? ""
+            #expect(message.contains("xxx… ("), "\(message.prefix(200))")
+            #expect(message.utf8.count < 1000)
+        }
+    }
+
+    /// To find it takes the longer the longer both are.
+    @Test func theWordThatWasMeantIsLookedForOnlyForShortOnes() {
+        let known = [String(repeating: "x", count: 64)]
+        #expect(Suggestion.nearest(to: String(repeating: "x", count: 63), in: known) == known[0])
+        #expect(Suggestion.nearest(to: String(repeating: "x", count: 65), in: known) == nil)
     }
 
     @Test(arguments: ["password=x", " password=x", "rw, Password=x", "PASSWD=x", "pass =x"])

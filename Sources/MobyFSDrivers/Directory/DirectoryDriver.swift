@@ -36,7 +36,7 @@ package struct DirectoryDriver: VolumeDriver {
     package func check(_ options: VolumeOptions) throws(VolumeError) {
         guard let text = options["mountpoint"] else { return }
         func refuse(_ reason: String) -> VolumeError {
-            VolumeError(.invalidArgument, "option mountpoint='\(text)' \(reason)")
+            VolumeError(.invalidArgument, "option mountpoint='\(text.excerpt(256))' \(reason)")
         }
         guard seesHost else {
             throw refuse(
@@ -86,7 +86,7 @@ package struct DirectoryDriver: VolumeDriver {
     private static func overlapping(_ path: FilePath, _ own: FilePath) -> VolumeError {
         VolumeError(
             .invalidArgument,
-            "option mountpoint='\(path)' overlaps with '\(own)', which mobyfs needs itself: leave mountpoint out, or "
+            "option mountpoint='\(path.string.excerpt(256))' overlaps with '\(own)', which mobyfs needs itself: leave mountpoint out, or "
                 + "choose another path")
     }
 
@@ -105,7 +105,7 @@ package struct DirectoryDriver: VolumeDriver {
             )
         }
         if Directories.isDirectory(path) == false {
-            throw VolumeError(.invalidArgument, "option mountpoint='\(path)' is not a directory")
+            throw VolumeError(.invalidArgument, "option mountpoint='\(path.string.excerpt(256))' is not a directory")
         }
         return real
     }

@@ -53,7 +53,7 @@ extension MountDriver {
             throw VolumeError(
                 .invalidArgument,
                 "option '\(key)' is a mount option of \(name): put it into o=, as in o=\(key)"
-                    + (value.isEmpty ? "" : "=\(value)"))
+                    + (value.isEmpty ? "" : "=\(value.excerpt())"))
         }
     }
 

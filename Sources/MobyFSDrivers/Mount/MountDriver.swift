@@ -152,7 +152,8 @@ package struct MountDriver: VolumeDriver {
         for item in request.options.items where item.key.lowercased() == "identityfile" {
             guard let value = item.value, value.hasPrefix("/") else { continue }
             guard access(value, F_OK) != 0, errno == ENOENT else { continue }
-            throw VolumeError(.invalidArgument, "mount option \(item.key)='\(value)' names no file of this host")
+            throw VolumeError(
+                .invalidArgument, "mount option \(item.key)='\(value.excerpt(256))' names no file of this host")
         }
     }
 
@@ -164,7 +165,8 @@ package struct MountDriver: VolumeDriver {
             } catch let error as MountError where error.errno == .invalidArgument {
                 guard error.messages.contains(where: { $0.contains("nknown parameter") }) else {
                     throw VolumeError(
-                        .invalidArgument, "mount option '\(item.key)' of \(request.type.name) is refused", cause: error)
+                        .invalidArgument,
+                        "mount option '\(item.key.excerpt())' of \(request.type.name) is refused", cause: error)
                 }
                 throw MountRequest.unknown(item.key, request.type, MountOptionNames.of(request.type))
             } catch is MountError {

@@ -70,7 +70,7 @@ enum MountMethod: Sendable {
             guard let character = item.value?.first(where: { separators.contains($0) }) else { continue }
             throw VolumeError(
                 .invalidArgument,
-                "\(name) takes no '\(character)' in the value of mount option '\(item.key)': leave it out")
+                "\(name) takes no '\(character)' in the value of mount option '\(item.key.excerpt())': leave it out")
         }
         return options.items.isEmpty ? [] : ["-o", options.text]
     }

@@ -74,7 +74,9 @@ struct MountRequest: Sendable {
     }
 
     private func checkSource() throws(VolumeError) {
-        func refuse(_ reason: String) -> VolumeError { Self.invalid("option device='\(source)' \(reason)") }
+        func refuse(_ reason: String) -> VolumeError {
+            Self.invalid("option device='\(source.excerpt(256))' \(reason)")
+        }
         if let reason = MountOptionRefusals.reason(against: source, of: type) { throw refuse(reason) }
         if MountOptionRefusals.hasPassword(source) {
             throw Self.invalid(
@@ -132,7 +134,7 @@ struct MountRequest: Sendable {
             guard !hasPassword else { throw Self.invalid("credentials= and password= are both given: leave one out") }
             guard MountCredentials.isName(credentials) else {
                 throw Self.invalid(
-                    "option credentials='\(credentials)' is neither an absolute path nor the name of a credential of systemd"
+                    "option credentials='\(credentials.excerpt())' is neither an absolute path nor the name of a credential of systemd"
                 )
             }
         }
@@ -154,7 +156,7 @@ struct MountRequest: Sendable {
             var flags = MountFlags()
             if let item = options.items.first(where: { !flags.take($0.key, $0.value) }) {
                 throw Self.invalid(
-                    "mount option '\(item.key)' does not go with a bind mount, which takes ro, nosuid, nodev, noexec, "
+                    "mount option '\(item.key.excerpt())' does not go with a bind mount, which takes ro, nosuid, nodev, noexec, "
                         + "noatime and their kin")
             }
             return
@@ -162,13 +164,13 @@ struct MountRequest: Sendable {
         for item in options.items {
             // Programs would read it as something else.
             if item.key.contains(where: { ",\"\\".contains($0) || $0.isWhitespace }) {
-                throw Self.invalid("mount option '\(item.key)' is not the name of an option")
+                throw Self.invalid("mount option '\(item.key.excerpt())' is not the name of an option")
             }
             if ["remount", "move"].contains(item.key) || item.key.hasPrefix("make-") {
-                throw Self.invalid("mount option '\(item.key)' makes no sense for a volume: leave it out")
+                throw Self.invalid("mount option '\(item.key.excerpt())' makes no sense for a volume: leave it out")
             }
             if let reason = MountOptionRefusals.reason(against: item, in: options, of: type) {
-                throw Self.invalid("mount option '\(item.key)' \(reason)")
+                throw Self.invalid("mount option '\(item.key.excerpt())' \(reason)")
             }
         }
         guard let known = MountOptionNames.of(type) else { return }
@@ -200,7 +202,8 @@ struct MountRequest: Sendable {
     static func unknown(_ key: String, _ type: MountType, _ known: MountOptionNames?) -> VolumeError {
         let hint = known?.nearest(to: key).map { "; did you mean '\($0)'?" } ?? ""
         return invalid(
-            "unknown mount option '\(key)' of \(type.name)\(hint)" + (known.map { "; see \($0.manual)" } ?? ""))
+            "unknown mount option '\(key.excerpt())' of \(type.name)\(hint)"
+                + (known.map { "; see \($0.manual)" } ?? ""))
     }
 
     mutating func append(_ item: MountOptionList.Item) {

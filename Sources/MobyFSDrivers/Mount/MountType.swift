@@ -18,9 +18,11 @@ struct MountType: Hashable, Sendable {
             default: false
             }
         }
-        guard isName, let first = name.first, first != ".", first != "-" else {
+        // No file's name is longer.
+        guard isName, name.utf8.count < 256, let first = name.first, first != ".", first != "-" else {
             throw VolumeError(
-                .invalidArgument, "option type='\(name)' is not the name of a file system, such as nfs, cifs or ext4")
+                .invalidArgument,
+                "option type='\(name.excerpt())' is not the name of a file system, such as nfs, cifs or ext4")
         }
         guard !Self.windows.contains(name) else {
             throw VolumeError(

@@ -71,7 +71,8 @@ package struct TmpfsDriver: VolumeDriver {
         guard let value = list.remove(name) else { return }
         if let other = given.updateValue(value, forKey: name), other != value {
             throw VolumeError(
-                .invalidArgument, "option '\(name)' is given twice, as '\(other)' and in o= as '\(value)'")
+                .invalidArgument,
+                "option '\(name)' is given twice, as '\(other.excerpt())' and in o= as '\(value.excerpt())'")
         }
     }
 

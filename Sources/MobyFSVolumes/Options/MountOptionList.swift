@@ -54,7 +54,7 @@ package struct MountOptionList: Hashable, Sendable {
         let key = text.prefix { $0 != "=" }
         // A program could take it for several.
         guard !key.contains(where: { $0 == "," || $0 == "\"" }) else {
-            throw VolumeError(.invalidArgument, "'\(String(key))' is not the name of an option")
+            throw VolumeError(.invalidArgument, "'\(String(key).excerpt())' is not the name of an option")
         }
         guard let equals = text.firstIndex(of: "=") else { return items.append(Item(String(text))) }
         guard equals != text.startIndex else {
@@ -64,7 +64,7 @@ package struct MountOptionList: Hashable, Sendable {
         guard !zip(text, text.dropFirst()).contains(where: { $0 == "\\" && ($1 == "," || $1 == "\"") }) else {
             throw VolumeError(
                 .invalidArgument,
-                "in option 'o', the value of '\(String(key))' has a backslash before a comma or a quote, which mount(8) cannot "
+                "in option 'o', the value of '\(String(key).excerpt())' has a backslash before a comma or a quote, which mount(8) cannot "
                     + "be given: leave it out, or give what is a password in a file, with credentials=FILE")
         }
         items.append(Item(String(text[..<equals]), String(text[text.index(after: equals)...])))

@@ -123,7 +123,7 @@ package struct DriverInfo: Hashable, Sendable {
                     .invalidArgument, Suggestion.complaint("option", name, known: all.map(\.name).sorted()))
             }
             guard try OptionParser.normalized(value, of: option, calledAs: name) == value else {
-                throw VolumeError(.invalidArgument, "option \(name)='\(value)' is not as mobyfs writes it")
+                throw VolumeError(.invalidArgument, "option \(name)='\(value.excerpt())' is not as mobyfs writes it")
             }
         }
     }

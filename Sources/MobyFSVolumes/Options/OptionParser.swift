@@ -53,7 +53,8 @@ package struct OptionParser: Sendable {
                 secrets[option.name] = Secret(normal)
             } else if let other = values.updateValue(normal, forKey: option.name), other != normal {
                 throw VolumeError(
-                    .invalidArgument, "option '\(option.name)' is given twice, as '\(other)' and as '\(normal)'")
+                    .invalidArgument,
+                    "option '\(option.name)' is given twice, as '\(other.excerpt())' and as '\(normal.excerpt())'")
             }
         }
         for name in secrets.keys { values[name] = Secret.placeholder }
@@ -80,16 +81,9 @@ package struct OptionParser: Sendable {
         do {
             return try option.value.normalized(value)
         } catch {
-            let shown = option.isSecret ? Secret.placeholder : Self.shown(value)
+            let shown = option.isSecret ? Secret.placeholder : value.excerpt()
             throw VolumeError(.invalidArgument, "option \(name)='\(shown)' \(error.reason)")
         }
-    }
-
-    /// A value that does not break the line it is shown in.
-    private static func shown(_ value: String) -> String {
-        value.unicodeScalars.map { scalar in
-            scalar.properties.generalCategory == .control ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
-        }.joined()
     }
 
     /// Takes the passwords out of `o=`, so that nothing that quotes the list can show them.

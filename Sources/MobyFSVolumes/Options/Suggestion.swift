@@ -2,9 +2,13 @@
 
 /// Finds the word that somebody meant.
 package enum Suggestion {
+    /// How long a word can be that somebody has mistyped: the work grows with its length.
+    private static let limit = 64
+
     /// The known word nearest to one that was mistyped, or nil if none is near.
     package static func nearest(to word: String, in known: some Sequence<String>) -> String? {
-        known.map { (word: $0, distance: distance(Array(word.lowercased()), Array($0.lowercased()))) }
+        guard word.unicodeScalars.dropFirst(limit).isEmpty else { return nil }
+        return known.map { (word: $0, distance: distance(Array(word.lowercased()), Array($0.lowercased()))) }
             .filter { $0.distance <= max(1, min(3, $0.word.count / 2)) }
             .min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
     }
@@ -12,7 +16,7 @@ package enum Suggestion {
     /// `'sise' is unknown; did you mean 'size'? known: gid, mode, size`.
     package static func complaint(_ kind: String, _ word: String, known: some Sequence<String>) -> String {
         let hint = nearest(to: word, in: known).map { "; did you mean '\($0)'?" } ?? ";"
-        return "unknown \(kind) '\(word)'\(hint) known: \(known.sorted().joined(separator: ", "))"
+        return "unknown \(kind) '\(word.excerpt())'\(hint) known: \(known.sorted().joined(separator: ", "))"
     }
 
     /// The same for an option that another driver's may be nearer to: `did you mean 'compression' of driver 'btrfs'?`.

@@ -51,8 +51,8 @@ package struct VolumeOptions: Hashable, Sendable {
         let names = Set(values.keys).union(asked.values.keys).sorted().filter { values[$0] != asked.values[$0] }
         guard !names.isEmpty else { return nil }
         return names.map { name in
-            let present = values[name].map { "'\($0)'" } ?? "not set"
-            let wanted = asked.values[name].map { "asked for '\($0)'" } ?? "not asked for"
+            let present = values[name].map { "'\($0.excerpt())'" } ?? "not set"
+            let wanted = asked.values[name].map { "asked for '\($0.excerpt())'" } ?? "not asked for"
             return "\(name) is \(present), \(wanted)"
         }.joined(separator: "; ")
     }
