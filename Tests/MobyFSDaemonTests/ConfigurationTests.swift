@@ -136,6 +136,19 @@ import Testing
         }
     }
 
+    /// What a user sees first of all settings.
+    @Test func theShippedFileExplainsEachSetting() throws {
+        let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        let text = try package.appending("etc/mobyfs/mobyfs.env").text
+        let lines = text.split(separator: "\n").map { String($0) }
+        let names = lines.filter { $0.hasPrefix("#MOBYFS_") }.map { String($0.dropFirst().prefix { $0 != "=" }) }
+        #expect(names.sorted() == Setting.allCases.map(\.rawValue).sorted())
+        for setting in Setting.allCases {
+            guard let value = setting.defaultValue else { continue }
+            #expect(lines.contains("#\(setting.rawValue)=\(value)"), "the default of \(setting.rawValue)")
+        }
+    }
+
     @Test func saysWhatChanged() async throws {
         let before = try await configuration()
         let after = try await configuration(file: "MOBYFS_PORT=8080\nMOBYFS_LOG_LEVEL=debug")
