@@ -72,6 +72,21 @@ import Testing
         }
     }
 
+    @Test func theManualShowsWhatIsSaidOfARecordThatIsCutOff() async throws {
+        let package = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        let page = try package.appending("packaging/man/mobyfs-doctor.8").text
+        try await withVolume(["mode": "0700"]) { first, directory in
+            let record = directory.appending("record.json")
+            try record.write(String(record.text.prefix(40)))
+            let findings = try await first.restarted().volumes.findings()
+            let finding = try #require(findings.first)
+            for outcome in ["would", "done:"] {
+                let lines = "db (record): \(finding.reason)\n    \(outcome) \(finding.advice)\n"
+                #expect(page.contains(lines), "\(lines)")
+            }
+        }
+    }
+
     /// Whoever deletes it by mistake has lost nothing as long as the daemon runs.
     @Test(arguments: [["record.json", "record.json.copy"], ["record.json"]])
     func writesARecordAsItIsInMemory(lost: [String]) async throws {
