@@ -195,6 +195,18 @@ package protocol SnapshotDriver: VolumeDriver {
     /// The name, in a volume's own directory, of what its data is in.
     var contentName: String { get }
 
+    /// Whether another volume of this driver, with its own options, can take up a copy of what the data is in. Blocks.
+    ///
+    /// Where it cannot, it begins empty, and the files are copied.
+    ///
+    /// - Parameters:
+    ///   - content: What the data of a volume, or of a snapshot of one, is in.
+    ///   - source: That volume, as it is or was then.
+    ///   - copy: The other volume, as it is asked for.
+    /// - Returns: Whether ``create(_:in:)`` will make the other volume of the copy.
+    /// - Throws: ``SystemCallError`` or ``VolumeError`` if the content cannot be looked at.
+    func canTakeUp(_ content: FilePath, of source: Volume, as copy: Volume) throws -> Bool
+
     /// Copies what the data of a volume, or of a snapshot of one, is in, as it is at one moment.
     ///
     /// - Parameters:
@@ -214,6 +226,7 @@ package protocol SnapshotDriver: VolumeDriver {
 }
 
 extension SnapshotDriver {
+    package func canTakeUp(_ content: FilePath, of source: Volume, as copy: Volume) throws -> Bool { true }
     package func stateOfCopy(of volume: Volume) -> [String: String] { volume.state }
 }
 

@@ -72,22 +72,23 @@ extension VolumeManager {
         return whole
     }
 
-    /// Whether what a volume is in can be copied as a whole, rather than file by file.
-    func copiesContent(_ source: CopySource, to volume: Volume) throws -> Bool {
-        let driver = try driver(named: volume.driver)
-        return driver is any SnapshotDriver && volume.driver == source.volume.driver
-            && driver.keepsDataInside(volume) && driver.keepsDataInside(source.volume)
-    }
-
     /// Copies what the source is in to where a new volume is made, for its driver to take up.
     ///
-    /// - Returns: What of the volume's state is known by that.
+    /// - Parameters:
+    ///   - source: What is copied.
+    ///   - volume: The new volume.
+    ///   - waiting: The volume that somebody waits for; nil for the new one.
+    ///   - context: Of the new volume.
+    /// - Returns: What of the volume's state is known by that; nil if nothing was copied, for the volume cannot take it up.
+    /// - Throws: ``VolumeError``; part of the content may be there.
     func copyContent(
-        _ source: CopySource, into volume: Volume, in context: DriverContext
-    ) async throws -> [String: String] {
-        guard let driver = try driver(named: volume.driver) as? any SnapshotDriver else { return [:] }
-        let name = source.volume.name
-        return try await withUnchanged(source, until: context.deadline) { isInUse in
+        _ source: CopySource, into volume: Volume, for waiting: VolumeName? = nil, in context: DriverContext
+    ) async throws -> [String: String]? {
+        guard let driver = try driver(named: volume.driver) as? any SnapshotDriver,
+            volume.driver == source.volume.driver, driver.keepsDataInside(volume), driver.keepsDataInside(source.volume)
+        else { return nil }
+        let (name, waiting) = (source.volume.name, waiting ?? volume.name)
+        return try await withUnchanged(source, until: context.deadline) { isInUse -> [String: String]? in
             let original = self.context(source.volume, deadline: context.deadline)
             let folder =
                 source.snapshot.map { self.snapshots(in: source.volume).directory(of: $0) } ?? original.root
@@ -95,21 +96,25 @@ extension VolumeManager {
                 let (content, copy) = (
                     folder.appending(driver.contentName), context.root.appending(driver.contentName)
                 )
-                try await self.copies.during(volume.name, from: content, to: copy) {
+                let isOfUse = try await BlockingWork.run {
+                    try driver.canTakeUp(content, of: source.volume, as: volume)
+                }
+                guard isOfUse else { return nil }
+                try await self.copies.during(waiting, from: content, to: copy) {
                     try await driver.copyContent(
                         of: source.volume, from: content, to: copy, for: .clone, isInUse: isInUse, in: original)
                 }
             } catch let error as VolumeError {
                 throw error
             } catch {
-                throw VolumeError(.io, "cannot copy volume '\(name)' into '\(volume.name)'", cause: error)
+                throw VolumeError(.io, "cannot copy volume '\(name)' into '\(waiting)'", cause: error)
             }
             return driver.stateOfCopy(of: source.volume)
         }
     }
 
     /// Works with a source while nobody changes or removes it, as far as that is up to this process.
-    private func withUnchanged<Result: Sendable>(
+    func withUnchanged<Result: Sendable>(
         _ source: CopySource, until deadline: ContinuousClock.Instant,
         _ body: @Sendable (_ isInUse: Bool) async throws -> Result
     ) async throws -> Result {
@@ -123,81 +128,6 @@ extension VolumeManager {
                 throw VolumeError(.notFound, "option from='\(name)': the volume has just changed; try again")
             }
             return try await body(source.snapshot == nil ? try await isInUse(current) : false)
-        }
-    }
-
-    /// Copies a volume's data, file by file, into one that is being created.
-    ///
-    /// - Parameters:
-    ///   - copied: A volume that nobody holds: half of what is being written would be no use to anybody.
-    ///   - volume: The new one, which is empty.
-    ///   - context: Of the new one.
-    /// - Throws: ``VolumeError``; part of the data may be there.
-    func copyFiles(_ copied: CopySource, into volume: Volume, in context: DriverContext) async throws {
-        let (source, deadline) = (copied.volume, context.deadline)
-        guard copied.snapshot == nil else {
-            throw VolumeError(
-                .invalidArgument,
-                "option from='\(volume.options["from"] ?? "")': a snapshot of driver '\(source.driver)' cannot begin a volume of "
-                    + "driver '\(volume.driver)': leave out the options that choose that, and copy the files afterwards"
-            )
-        }
-        try await withUnchanged(copied, until: deadline) { isInUse in
-            guard !isInUse else {
-                throw VolumeError(
-                    .inUse,
-                    "option from='\(source.name)': the volume is in use, and what is copied while it is written to may be of "
-                        + "no use: stop the containers that use it first")
-            }
-            try await requireCopyable(source)
-            let sourceContext = self.context(source, secrets: try await secrets(of: source), deadline: deadline)
-            let (sourceDriver, driver) = (try self.driver(named: source.driver), try self.driver(named: volume.driver))
-            try await sourceDriver.mount(source, in: sourceContext)
-            do {
-                try await driver.mount(volume, in: context)
-                let (files, copy) = (
-                    sourceDriver.mountpoint(of: source, in: sourceContext), driver.mountpoint(of: volume, in: context)
-                )
-                try await self.copies.during(volume.name, from: files, to: copy) {
-                    try await Self.copy(files, to: copy, from: source, to: volume, until: deadline)
-                }
-                try await driver.unmount(volume, in: context)
-            } catch {
-                await unmount(source, until: deadline)
-                try await driver.release(volume, in: context)
-                throw error
-            }
-            await unmount(source, until: deadline)
-        }
-    }
-
-    /// Throws if a copy of the files would not have all of them.
-    func requireCopyable(_ volume: Volume) async throws {
-        let (driver, context) = (try driver(named: volume.driver), context(volume))
-        guard let obstacle = try await BlockingWork.run({ try driver.obstacleToCopying(volume, in: context) }) else {
-            return
-        }
-        throw VolumeError(.invalidArgument, "volume '\(volume.name)' \(obstacle)")
-    }
-
-    private static func copy(
-        _ path: FilePath, to other: FilePath, from source: Volume, to volume: Volume,
-        until deadline: ContinuousClock.Instant
-    ) async throws {
-        let isEmpty = try await BlockingWork.run { try Directories.entries(of: other).isEmpty }
-        guard isEmpty else {
-            throw VolumeError(
-                .alreadyExists,
-                "option from='\(source.name)': there is data in '\(other)' already; leave from out to use that")
-        }
-        do {
-            try await TreeCopy.make(of: path, at: other, until: deadline)
-        } catch {
-            let lines = (error as? HelperError)?.lines ?? []
-            let isFull = lines.contains { $0.contains("No space left") || $0.contains("quota") }
-            let advice = isFull && volume.options.size != nil ? "; give it a larger size=" : ""
-            throw VolumeError(
-                .io, "cannot copy volume '\(source.name)' into '\(volume.name)'\(advice)", cause: error)
         }
     }
 }

@@ -218,8 +218,8 @@ extension VolumeManager {
         }
         let context = context(volume, root: staging, secrets: wish.secrets, deadline: deadline)
         do {
-            if let source, try copiesContent(source, to: volume) {
-                volume.state = try await copyContent(source, into: volume, in: context)
+            if let source, let state = try await copyContent(source, into: volume, in: context) {
+                volume.state = state
                 volume.state = try await driver.create(volume, in: context)
                 try await requireRoom(for: volume, with: driver, in: context)
             } else {

@@ -63,6 +63,20 @@ import Testing
         }
     }
 
+    /// What is not in the pool cannot be a copy of the snapshot as a whole.
+    @Test func copiesTheFilesOfASnapshot() async throws {
+        try await withSource { fixture, source in
+            _ = try await fixture.volumes.snapshot("one", as: "before")
+            try source.appending("a file, with 100%").write("other content")
+            let path = fixture.root.appending("srv")
+            try await fixture.volumes.create("two", options: ["from": "one@before", "mountpoint": path.string])
+            #expect(try path.appending("a file, with 100%").text == "content")
+            #expect(try source.appending("a file, with 100%").text == "other content")
+            let volumes = try Directories.entries(of: fixture.pool.appending("volumes")).sorted()
+            #expect(volumes == ["one", "two"])
+        }
+    }
+
     @Test func copiesOverNothingThatIsThere() async throws {
         try await withSource { fixture, _ in
             let path = fixture.root.appending("srv")

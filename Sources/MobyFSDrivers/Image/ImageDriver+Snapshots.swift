@@ -7,6 +7,18 @@ package import SystemPackage
 extension ImageDriver: SnapshotDriver {
     package var contentName: String { ImageVolume.imageName }
 
+    /// Whether an image has the file system that is asked for, and is as large or can grow to be.
+    package func canTakeUp(_ content: FilePath, of source: Volume, as copy: Volume) throws -> Bool {
+        let fileSystem = ImageFileSystem(copy.options)
+        guard fileSystem == ImageFileSystem(source.options),
+            ImageVolume.isSparse(copy.options) == ImageVolume.isSparse(source.options), let size = copy.options.size
+        else { return false }
+        // One that a crash has left smaller than its record may grow before it is copied.
+        let recorded = source.options.size.map(ImageVolume.imageBytes) ?? 0
+        let (bytes, target) = (max(try SparseFile(content).bytes, recorded), ImageVolume.imageBytes(size))
+        return target == bytes || (target > bytes && target >= fileSystem.resizeMinimum.bytes)
+    }
+
     /// A copy of the image.
     ///
     /// Where the pool can share blocks it is made in a moment, and is what a power cut would leave.

@@ -27,14 +27,14 @@ extension ImageVolume {
     }
 
     /// The size of the image of a volume: no more than was asked for, and whole blocks.
-    func imageBytes(_ size: ByteSize) -> UInt64 {
+    static func imageBytes(_ size: ByteSize) -> UInt64 {
         size.bytes - size.bytes % ImageFileSystem.blockBytes
     }
 
     private func make(_ size: ByteSize) async throws {
         do {
             try await BlockingWork.run {
-                try image.create(bytes: imageBytes(size), isAllocated: !isSparse, until: deadline)
+                try image.create(bytes: Self.imageBytes(size), isAllocated: !isSparse, until: deadline)
             }
             try await fileSystem.maker.run(
                 fileSystem.makeArguments(image.path, isSparse: isSparse), until: deadline)
@@ -94,7 +94,7 @@ extension ImageVolume {
     private func adopt(_ size: ByteSize) async throws {
         let bytes = try await BlockingWork.run { try image.bytes }
         let kept = ["image.fs": fileSystem.rawValue, "image.sparse": "\(isSparse)"]
-        guard kept == volume.state, bytes <= imageBytes(size) else {
+        guard kept == volume.state, bytes <= Self.imageBytes(size) else {
             let state = volume.state
             throw VolumeError(
                 .alreadyExists,

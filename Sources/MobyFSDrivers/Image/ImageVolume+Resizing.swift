@@ -20,7 +20,7 @@ import SystemPackage
 extension ImageVolume {
     /// Gives the volume another size, whether it is mounted or not.
     func resize(to size: ByteSize) async throws {
-        let target = imageBytes(size)
+        let target = Self.imageBytes(size)
         do {
             let mounted = try await BlockingWork.run { try mountedDevice() }
             try await settleBeforeResize(mounted)

@@ -15,7 +15,7 @@ import SystemPackage
 // mounted as it is, for its data is whole.
 extension ImageVolume {
     /// The size that the record asks for.
-    var recordedBytes: UInt64? { volume.options.size.map(imageBytes) }
+    var recordedBytes: UInt64? { volume.options.size.map(Self.imageBytes) }
 
     /// Whether the record, the image and its file system may differ in size.
     ///

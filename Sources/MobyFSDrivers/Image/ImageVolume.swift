@@ -28,7 +28,7 @@ struct ImageVolume: Sendable {
     init(_ volume: Volume, _ context: DriverContext) {
         self.volume = volume
         fileSystem = ImageFileSystem(volume.options)
-        isSparse = volume.options["sparse"] != "false"
+        isSparse = Self.isSparse(volume.options)
         image = SparseFile(context.root.appending(Self.imageName))
         mountpoint = Mountpoint(context.mounts)
         marker = context.root.appending("resizing")
@@ -36,6 +36,9 @@ struct ImageVolume: Sendable {
         deadline = context.deadline
         logger = context.logger
     }
+
+    /// Whether the image of a volume with these options takes up only what is used of it.
+    static func isSparse(_ options: VolumeOptions) -> Bool { options["sparse"] != "false" }
 
     var name: VolumeName { volume.name }
     var data: FilePath { mountpoint.path.appending(Self.dataName) }
