@@ -115,6 +115,26 @@ struct ImageDriverResizeTests {
         }
     }
 
+    /// The tables and the journal of a large file system can need more than a small one has.
+    @Test func saysThatExt4NeedsTheSpaceForItself() async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4", with: ["size": "1GiB"])
+            try path.appending("file").write("content")
+            try await fixture.volumes.unmount("db", id: "c")
+            let error = await #expect(throws: VolumeError.self) {
+                _ = try await fixture.volumes.resize("db", to: "20MiB")
+            }
+            let message = try #require(error?.message)
+            #expect(message.contains("own tables") && !message.contains("delete"), "\(message)")
+            #expect(message.contains("volume clone -o size=20MiB db OTHER"), "\(message)")
+            #expect(try Mounts.entry(at: fixture.mountpoint("db")) == nil)
+            // Which is a way out.
+            try await fixture.volumes.create("other", options: ["from": "db", "size": "20MiB"])
+            let copy = try await fixture.volumes.mount("other", id: "c", for: nil)
+            #expect(try copy.appending("file").text == "content")
+        }
+    }
+
     @Test(arguments: [true, false])
     func shrinksBtrfs(whileMounted isMounted: Bool) async throws {
         try await withImageVolumes { fixture in
@@ -143,7 +163,7 @@ struct ImageDriverResizeTests {
                 _ = try await fixture.volumes.resize("db", to: "300MiB")
             }
             #expect(error?.code == .invalidArgument)
-            #expect(error?.message.contains("copy the data") == true)
+            #expect(error?.message.contains("volume clone -o size=300MiB db OTHER") == true)
             #expect(try fixture.image("db").bytes == 400 << 20)
         }
     }

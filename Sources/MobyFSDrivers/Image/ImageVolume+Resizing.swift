@@ -30,14 +30,14 @@ extension ImageVolume {
                 throw VolumeError(
                     .invalidArgument,
                     "volume '\(name)' cannot be resized to \(size): the minimum for that with fs=\(fileSystem) is "
-                        + "\(fileSystem.resizeMinimum)")
+                        + "\(fileSystem.resizeMinimum)" + (target < bytes ? "; \(wayOut(to: target))" : ""))
             }
             try await requirePrograms()
             if target >= bytes, await BlockingWork.run({ fileSystem.canGrowMounted }) {
                 try await grow(from: bytes, to: target, mounted: mounted)
             } else {
                 switch fileSystem {
-                case .xfs: throw cannotShrink("xfs cannot; \(Self.wayOut)")
+                case .xfs: throw cannotShrink("xfs cannot; \(wayOut(to: target))")
                 case .ext4: try await resizeCopy(to: target, isLarger: target >= bytes)
                 case .btrfs: try await shrinkMounted(to: target, mounted: mounted)
                 }
@@ -118,7 +118,9 @@ extension ImageVolume {
 
     // MARK: - Shrinking
 
-    private static let wayOut = "create a smaller volume and copy the data into it"
+    private func wayOut(to target: UInt64) -> String {
+        "'mobyfs volume clone -o size=\(ByteSize(bytes: target).normal) \(name) OTHER' makes a copy of that size"
+    }
 
     private func cannotShrink(_ reason: String, _ cause: (any Error)? = nil) -> VolumeError {
         VolumeError(.invalidArgument, "volume '\(name)' cannot be made smaller: \(reason)", cause: cause)
@@ -135,7 +137,7 @@ extension ImageVolume {
             } catch {
                 // It has the size it had, or nearly so if the program was killed; the next Mount tries that again.
                 try? await takeAll(on: device)
-                throw cannotShrink("its data may need the space; delete some, or \(Self.wayOut)", error)
+                throw cannotShrink("its data may need the space; delete some, or \(wayOut(to: target))", error)
             }
             try await BlockingWork.run {
                 try image.shrink(to: target)
@@ -172,6 +174,41 @@ extension ImageVolume {
         return ByteSize(bytes: bytes)
     }
 
+    /// Why an ext4 does not shrink, and what can be done about it.
+    ///
+    /// Its journal and tables stay as they were made for the size that it has had: an empty one can need much.
+    private func obstacle(toShrinkingTo target: UInt64, saidBy error: HelperError) async -> String {
+        guard let need = Self.minimum(said: error) else {
+            return "its data may need the space; delete some, or \(wayOut(to: target))"
+        }
+        guard let used = await usedBytes() else {
+            return "its data and its file system's own tables need \(need); delete some, or \(wayOut(to: target))"
+        }
+        let data = "its data takes \(ByteSize(bytes: used))"
+        // A new file system needs some of its size, too.
+        guard used < target / 4 * 3 else {
+            return "\(data), and with its file system's own tables it needs \(need); delete some of it"
+        }
+        return "\(data), but its file system's own tables, made for a larger size, need \(need) with it; "
+            + wayOut(to: target)
+    }
+
+    /// How much the data takes that is in a volume that is not mounted, without what the file system needs itself; nil if
+    /// that cannot be seen.
+    private func usedBytes() async -> UInt64? {
+        do {
+            return try await BlockingWork.run {
+                let device = try mountIfNeeded()
+                // The first error counts, and for a mere message none does.
+                defer { try? unmountOwn() }
+                return try mounted(from: device).usedBytes
+            }
+        } catch {
+            logger.debug("it cannot be seen how much a volume holds", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
     func resizeCopy(to target: UInt64, isLarger: Bool) async throws {
         try await BlockingWork.run { try makeDraft(isLarger: isLarger) }
         do {
@@ -184,8 +221,7 @@ extension ImageVolume {
                 try await fileSystem.resizer.run(
                     [draft.path.string, "\(target / ImageFileSystem.blockBytes)"], until: deadline)
             } catch let error as HelperError where !isLarger {
-                let need = Self.minimum(said: error).map { "its data needs \($0)" } ?? "its data may need the space"
-                throw cannotShrink("\(need); delete some, or \(Self.wayOut)", error)
+                throw cannotShrink(await obstacle(toShrinkingTo: target, saidBy: error), error)
             }
             try await BlockingWork.run {
                 try draft.shrink(to: target)
