@@ -13,7 +13,8 @@ struct StatusLine: Sendable, CustomStringConvertible {
     var description: String {
         let counts = volumes.counts
         var parts = ["\(counts.volumes) volume\(counts.volumes == 1 ? "" : "s"), \(counts.inUse) in use"]
-        if let trouble = volumes.poolTrouble ?? volumes.poolSickness ?? volumes.poolCondition.map({ "the pool: \($0)" }) {
+        if let trouble = volumes.poolTrouble ?? volumes.poolSickness ?? volumes.poolCondition.map({ "the pool: \($0)" })
+        {
             parts.append("TROUBLE: \(trouble)")
         }
         if let trouble = tls?.trouble { parts.append("TLS: \(trouble)") }

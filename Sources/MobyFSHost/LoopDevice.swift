@@ -34,7 +34,9 @@ package struct LoopDevice: Hashable, Sendable {
     /// Its node.
     package var path: FilePath { FilePath("/dev/loop\(number)") }
 
-    /// The mounts of the file system on it. That of btrfs has another number than the device.
+    /// The mounts of the file system on it.
+    ///
+    /// That of btrfs has another number than the device.
     package var mounts: MountSelection {
         let number = try? DurableFile.read(attributes.appending("dev"))
         let device = number.map { String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) }

@@ -14,6 +14,8 @@ package struct MountNamespaceHolder: Sendable {
     /// - Parameters:
     ///   - directory: The directory.
     ///   - place: A folder that is there, and shows the directory to that process alone.
+    /// - Returns: The process.
+    /// - Throws: `HelperError`, or ``NotInTime`` if it does not come to have it.
     package static func start(_ directory: FilePath, at place: FilePath) async throws -> MountNamespaceHolder {
         let script = """
             unshare --mount --propagation private sh -euc 'mount --bind "$0" "$1"; exec sleep 300' '\(directory)' '\(place)' \

@@ -11,9 +11,11 @@ extension VolumeManager {
             let (condition, table) = try await BlockingWork.run(until: .now + limits.short, "look at the pool") {
                 [store] in (try Self.findings(ofPoolAt: store.root).first?.reason, try MountTable())
             }
-            note(condition: condition)
+            noteCondition(condition)
             for (name, entry) in entries where !entry.holders.isEmpty && entry.mountFailure == nil {
-                guard let volume = entry.volume, try driver(named: volume.driver).keepsDataInside(volume) else { continue }
+                guard let volume = entry.volume, try driver(named: volume.driver).keepsDataInside(volume) else {
+                    continue
+                }
                 let (place, logger) = (context(volume).mounts, context(volume).logger)
                 guard table.entries.last(where: { $0.mountpoint == place })?.isReadOnly == true else { continue }
                 let trouble = "it is mounted and cannot be written, since its file system had an error, as 'dmesg' says"

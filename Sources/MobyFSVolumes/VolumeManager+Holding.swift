@@ -285,7 +285,9 @@ extension VolumeManager {
         let isElsewhere = isOurs && !driver.keepsDataInside(volume)
         return try await BlockingWork.run {
             let survey: MountNamespaces.Survey
-            if isOurs, try Mounts.entry(at: context.mounts) == nil, let source = try driver.source(of: volume, in: context) {
+            if isOurs, try Mounts.entry(at: context.mounts) == nil,
+                let source = try driver.source(of: volume, in: context)
+            {
                 // Unmounted here, it may be in use all the same.
                 survey = try MountNamespaces.survey(source, missingAt: context.mounts)
             } else {
@@ -337,10 +339,15 @@ extension VolumeManager {
         let living = await Self.living(holders.engines)
         let isHeld = use == .unused ? holders.unconfirmed(given: living).count < holders.byID.count : !holders.isEmpty
         guard isHeld else { return }
-        throw VolumeError(
-            .inUse,
-            "volume '\(volume.name)' is in use by \(holders): "
-                + (holders.byID.keys.allSatisfy { $0.hasPrefix(Holder.ownPrefix) }
-                    ? "wait until that is done" : "remove the containers that use it first"))
+        let advice =
+            if holders.byID.keys.allSatisfy({ $0.hasPrefix(Holder.ownPrefix) }) {
+                "wait until that is done"
+            } else if use == .unused {
+                "remove the containers that use it first; if there are none, its engine could not say so while mobyfs was gone, "
+                    + "and says it when it is restarted"
+            } else {
+                "remove the containers that use it first"
+            }
+        throw VolumeError(.inUse, "volume '\(volume.name)' is in use by \(holders): \(advice)")
     }
 }

@@ -202,17 +202,7 @@ package final class VolumeManager: Sendable {
     }
 
     func noteSickness(_ sickness: String?) {
-        let before = state.withLock { state in
-            defer { state.poolSickness = sickness }
-            return state.poolSickness
-        }
-        guard before != sickness else { return }
-        if let sickness {
-            logger.error("the pool is sick; its volumes are answered for", metadata: ["error": "\(sickness)"])
-        } else {
-            logger.notice("the pool is well again")
-        }
-        changes.continuation.yield()
+        note(sickness, as: \.poolSickness, "the pool is sick; its volumes are answered for", "the pool is well again")
     }
 
     /// Why nothing can be written to the pool, though it can be read, as it was seen last.
@@ -220,16 +210,23 @@ package final class VolumeManager: Sendable {
         state.withLock { $0.poolCondition }
     }
 
-    func note(condition: String?) {
+    func noteCondition(_ condition: String?) {
+        note(condition, as: \.poolCondition, "the pool cannot be written", "the pool can be written again")
+    }
+
+    private func note(
+        _ error: String?, as place: any WritableKeyPath<State, String?> & Sendable, _ begin: Logger.Message,
+        _ end: Logger.Message
+    ) {
         let before = state.withLock { state in
-            defer { state.poolCondition = condition }
-            return state.poolCondition
+            defer { state[keyPath: place] = error }
+            return state[keyPath: place]
         }
-        guard before != condition else { return }
-        if let condition {
-            logger.error("the pool cannot be written", metadata: ["error": "\(condition)"])
+        guard before != error else { return }
+        if let error {
+            logger.error(begin, metadata: ["error": "\(error)"])
         } else {
-            logger.notice("the pool can be written again")
+            logger.notice(end)
         }
         changes.continuation.yield()
     }

@@ -109,6 +109,32 @@ extension EngineTests {
             #expect(after.split(separator: " ").contains("mobyfs-data.target"))
         }
 
+        /// As with `nofail` in fstab, at a boot without the disk.
+        @Test func aDataDiskThatIsMissingIsToldOfAndTakenUpOnceItIsThere() async throws {
+            let unit = "[Mount]\nWhat=/root/late\nWhere=/var/lib/mobyfs\nType=ext4\nOptions=loop\n"
+            try await host.withFile(
+                "/etc/systemd/system/var-lib-mobyfs.mount", unit,
+                apply: "systemctl daemon-reload; systemctl stop mobyfs.service; systemctl start mobyfs.service",
+                undo: """
+                    systemctl stop mobyfs.service; umount -q /var/lib/mobyfs || true; rm -f /root/late
+                    systemctl daemon-reload; systemctl start mobyfs.service
+                    """
+            ) {
+                let refusal = await #expect(throws: CommandFailure.self) { try await host.createVolume("late") }
+                #expect("\(String(describing: refusal))".contains("is not mounted at '/var/lib/mobyfs'"))
+                try await eventually("systemctl says why") {
+                    try await host.run("systemctl", "show", "--value", "-p", "StatusText", "mobyfs.service")
+                        .contains("systemctl status var-lib-mobyfs.mount")
+                }
+                #expect(try await host.isActive("mobyfs.service"))
+                try await host.bash(
+                    "truncate -s 64M /root/late; mkfs.ext4 -q /root/late; systemctl start var-lib-mobyfs.mount")
+                try await host.createVolume("late")
+                try await host.run("test", "-d", "/var/lib/mobyfs/volumes/late")
+                try await host.docker("volume", "rm", "late")
+            }
+        }
+
         /// As with `MountFlags=slave`, which engines were started with for years, or with `PrivateTmp=yes`.
         @Test func anEngineWithItsOwnMountNamespaceSeesTheMounts() async throws {
             // With a containerd of its own: the host's would look for the containers' files in the host's namespace.

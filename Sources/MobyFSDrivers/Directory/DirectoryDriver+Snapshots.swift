@@ -20,7 +20,8 @@ extension DirectoryDriver: SnapshotDriver {
         }
         guard await BlockingWork.run({ Directories.isRealDirectory(source) }) else {
             throw VolumeError(
-                .unavailable, "'\(source)' is no folder, or a symbolic link, which is not followed: put the folder back")
+                .unavailable, "'\(source)' is no folder, or a symbolic link, which is not followed: put the folder back"
+            )
         }
         try await TreeCopy.make(of: source, at: copy, until: context.deadline)
     }

@@ -30,7 +30,8 @@ package struct ImageDriver: ResizableDriver {
                     default: ImageFileSystem.ext4.rawValue),
                 OptionInfo(
                     "sparse", .flag,
-                    "whether the file takes up only the space that is used; else all of it is reserved at once",
+                    "whether the file takes up only the space that is used, so that in a full pool what was not synced can be lost; "
+                        + "else all of it is reserved at once",
                     default: "true"),
             ],
             selectors: ["fs", "sparse"])

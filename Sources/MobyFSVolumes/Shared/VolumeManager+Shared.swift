@@ -161,6 +161,7 @@ extension VolumeManager {
     ///   - volume: The volume.
     ///   - mount: What was mounted before; nil for nothing.
     /// - Returns: Whether nothing is left to be done.
+    /// - Throws: ``SystemCallError`` if it cannot be seen what is mounted.
     func withdrawUnlessMounted(_ volume: Volume, before mount: MountEntry?) async throws -> Bool {
         guard sharing != nil else { return true }
         let (place, keepsDataInside) = (
