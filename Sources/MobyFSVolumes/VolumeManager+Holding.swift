@@ -270,14 +270,14 @@ extension VolumeManager {
     }
 
     /// What the kernel says about a volume.
-    enum Use: Hashable, Sendable {
+    private enum Use: Hashable, Sendable {
         case unused
         case used(MountNamespaces.User)
         /// Not every process could be looked at.
         case unknown
     }
 
-    func survey(_ volume: Volume) async throws -> Use {
+    private func survey(_ volume: Volume) async throws -> Use {
         let (driver, context) = (try driver(named: volume.driver), context(volume))
         let mountpoint = driver.mountpoint(of: volume, in: context)
         let isOurs = mountpoint.starts(with: context.mounts)

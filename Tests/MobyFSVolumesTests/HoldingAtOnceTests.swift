@@ -26,6 +26,22 @@ struct HoldingAtOnceTests {
         try fixture.volumes.describe("db").holders
     }
 
+    /// Mounts at once; as long as other tests mount and unmount something, it is made sure anew that the volume is mounted.
+    private func mountAtOnce(_ id: String, _ fixture: ManagerFixture, _ driver: RecordingDriver) async throws
+        -> FilePath?
+    {
+        for _ in 0..<100 {
+            let calls = driver.calls
+            if let path = fixture.volumes.mountAtOnce("db", id: id, for: engine) {
+                #expect(driver.calls == calls)
+                return path
+            }
+            _ = try await fixture.volumes.mount("db", id: "meanwhile", for: engine)
+            try await fixture.volumes.unmount("db", id: "meanwhile")
+        }
+        return nil
+    }
+
     private func expectSameAfterRestart(_ fixture: ManagerFixture) async throws {
         let restarted = try holders(await fixture.restarted())
         #expect(try restarted == holders(fixture))
@@ -33,11 +49,9 @@ struct HoldingAtOnceTests {
 
     @Test func oneMoreHolderAsksNothingOfTheDriver() async throws {
         try await withHeldVolume { fixture, driver in
-            let calls = driver.calls
-            let path = fixture.volumes.mountAtOnce("db", id: "second", for: engine)
+            let path = try await mountAtOnce("second", fixture, driver)
             #expect(path == fixture.pool.appending("volumes/db/data"))
             #expect(try holders(fixture).byID.keys.sorted() == ["first", "second"])
-            #expect(driver.calls == calls)
             try await expectSameAfterRestart(fixture)
             #expect(fixture.volumes.unmountAtOnce("db", id: "second"))
             #expect(try holders(fixture).byID.keys.sorted() == ["first"])
@@ -75,7 +89,7 @@ struct HoldingAtOnceTests {
             #expect(!fixture.volumes.unmountAtOnce("db", id: "first"))
             gate.finish()
             _ = try await mount.value
-            #expect(fixture.volumes.mountAtOnce("db", id: "third", for: engine) != nil)
+            #expect(try await mountAtOnce("third", fixture, driver) != nil)
         }
     }
 
@@ -89,11 +103,11 @@ struct HoldingAtOnceTests {
     }
 
     @Test func aRuntimeDirectoryThatIsEmptiedIsWrittenAnew() async throws {
-        try await withHeldVolume { fixture, _ in
+        try await withHeldVolume { fixture, driver in
             try Files.unlink(fixture.runtime.appending("holders/db.json"))
             #expect(fixture.volumes.mountAtOnce("db", id: "second", for: engine) == nil)
             _ = try await fixture.volumes.mount("db", id: "second", for: engine)
-            #expect(fixture.volumes.mountAtOnce("db", id: "third", for: engine) != nil)
+            #expect(try await mountAtOnce("third", fixture, driver) != nil)
             try await expectSameAfterRestart(fixture)
         }
     }
