@@ -38,13 +38,17 @@ package struct LoopDevice: Hashable, Sendable {
     ///
     /// That of btrfs has another number than the device.
     package var mounts: MountSelection {
-        let number = try? DurableFile.read(attributes.appending("dev"))
-        let device = number.map { String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) }
-        return MountSelection(devices: Set(device.map { [$0] } ?? []), source: path.string)
+        MountSelection(devices: Set([attribute("dev")].compactMap { $0 }), source: path.string)
     }
 
     /// Its folder in sysfs(5).
     package var attributes: FilePath { FilePath("/sys/block/loop\(number)") }
+
+    /// The first line of a file there; nil if it cannot be read, as without a file.
+    private func attribute(_ name: String) -> String? {
+        let bytes = try? DurableFile.read(attributes.appending(name))
+        return bytes.map { String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) }
+    }
 }
 
 // MARK: - Which file
@@ -71,8 +75,7 @@ extension LoopDevice {
 
     /// The path that the kernel tells of the file; nil without one.
     private var backingFile: FilePath? {
-        guard let bytes = try? DurableFile.read(attributes.appending("loop/backing_file")) else { return nil }
-        return FilePath(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        attribute("loop/backing_file").map { FilePath($0) }
     }
 
     /// What the device has; nil if it has no file.
@@ -278,8 +281,8 @@ extension LoopDevice {
     /// - Returns: Whether there is such a device.
     private func makeNode() throws -> Bool {
         // Without the file the device is gone.
-        guard let line = try? DurableFile.read(attributes.appending("dev")) else { return false }
-        let numbers = String(decoding: line, as: UTF8.self).split { $0 == ":" || $0 == "\n" }.compactMap { UInt32($0) }
+        guard let line = attribute("dev") else { return false }
+        let numbers = line.split(separator: ":").compactMap { UInt32($0) }
         guard numbers.count == 2 else { return false }
         let reason = mobyfs_make_block_node(path.string, numbers[0], numbers[1])
         guard reason == 0 || reason == EEXIST else {

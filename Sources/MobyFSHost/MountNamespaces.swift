@@ -57,7 +57,9 @@ package enum MountNamespaces {
         }
         guard !locations.isEmpty else { return survey }
         let devices = Set(locations.map(\.location.covering.device))
-        try eachNamespace(MountSelection(devices: devices), in: own, &survey) { process, table, isHostLike, users in
+        let hostRoot = own.rootDevice
+        try eachNamespace(MountSelection(devices: devices), &survey) { process, table, users in
+            let isHostLike = table.rootDevice == hostRoot
             for (directory, location) in locations where users[directory] == nil {
                 let use = table.entries.first { entry in
                     // The file system's own mount, or the sandbox of some service of the host.
@@ -79,7 +81,7 @@ package enum MountNamespaces {
     package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
         var survey = Survey()
         let own = namespace(of: "self")
-        try eachNamespace(source, in: MountTable(), &survey) { process, table, _, users in
+        try eachNamespace(source, &survey) { process, table, users in
             guard users[place] == nil else { return }
             let use = table.entries.first { source.contains($0) }
             users[place] = use.flatMap { User(process, at: $0.mountpoint, isHost: namespace(of: process) == own) }
@@ -89,16 +91,15 @@ package enum MountNamespaces {
 
     /// Calls `look` with a process of each mount namespace and the mounts in it that matter.
     private static func eachNamespace(
-        _ wanted: MountSelection, in own: MountTable, _ survey: inout Survey,
-        _ look: (_ process: String, _ table: MountTable, _ isHostLike: Bool, _ users: inout [FilePath: User]) -> Void
+        _ wanted: MountSelection, _ survey: inout Survey,
+        _ look: (_ process: String, _ table: MountTable, _ users: inout [FilePath: User]) -> Void
     ) throws {
-        let hostRoot = own.rootDevice
         var seen: Set<String> = []
         for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
             if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
             do {
                 let table = try MountTable(ofProcess: process, onlyOf: wanted)
-                look(process, table, table.rootDevice == hostRoot, &survey.users)
+                look(process, table, &survey.users)
             } catch let error as SystemCallError {
                 // A process that has ended in the meantime shows as one of these.
                 let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
