@@ -176,7 +176,7 @@ extension VolumeManager {
             .unavailable, "the storage of '\(store.root)' does not answer; is its server or disk there?", cause: error)
     }
 
-    private func unreachable(_ error: any Error) -> VolumeError {
+    func unreachable(_ error: any Error) -> VolumeError {
         switch error {
         case let error as VolumeError: error
         case let error as SystemCallError where error.errno == .timedOut: silent(error)

@@ -76,10 +76,28 @@ struct SilentServer: Sendable {
         }
     }
 
-    /// Lets it hang.
+    /// Lets it hang, until the end of ``whileHung(_:)``.
     func hang() async throws { try await signal("STOP") }
 
-    func goOn() async throws { try await signal("CONT") }
+    /// Runs `body`, and then lets it go on whatever came of that.
+    ///
+    /// Until it does, neither a process that waits for it ends, nor does anybody on this machine who looks through all
+    /// loop devices.
+    ///
+    /// - Parameter body: The test.
+    /// - Throws: What `body` throws.
+    func whileHung(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch {
+            try await goOn()
+            throw error
+        }
+        try await goOn()
+    }
+
+    /// Not cancelled with the test.
+    private func goOn() async throws { try await Task { try await signal("CONT") }.value }
 
     /// Ends it as a crash does.
     func die() async throws { try await signal("KILL") }

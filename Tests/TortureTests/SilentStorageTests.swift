@@ -30,15 +30,16 @@ struct SilentStorageTests {
             try await withDaemon(in: root, arguments: Self.unshared) { daemon in
                 try await StorageTrial.run("pool hangs for a moment", with: daemon, images: false) { trial in
                     try await server.hang()
-                    await withDiscardingTaskGroup { group in
+                    try await withThrowingDiscardingTaskGroup { group in
                         for number in 0..<8 {
                             group.addTask {
                                 await trial.expect("VolumeDriver.Mount", #"{"Name":"data","ID":"m\#(number)"}"#)
                             }
                         }
-                        await trial.answersReads()
-                        await trial.letsGo()
-                        do { try await server.goOn() } catch { Issue.record(error) }
+                        try await server.whileHung {
+                            await trial.answersReads()
+                            await trial.letsGo()
+                        }
                     }
                     for number in 0..<8 {
                         await trial.expect("VolumeDriver.Unmount", #"{"Name":"data","ID":"m\#(number)"}"#)
@@ -55,16 +56,17 @@ struct SilentStorageTests {
             try await withDaemon(in: root, arguments: Self.unshared) { daemon in
                 try await StorageTrial.run("pool hangs for long", with: daemon, images: false) { trial in
                     try await server.hang()
-                    await trial.answersReads()
-                    await trial.refusesWriting("does not answer")
-                    await trial.answersReads()
-                    await trial.refusesReading("does not answer")
-                    // By now nobody waits for it any more.
-                    await trial.expect(
-                        "VolumeDriver.Create", #"{"Name":"new"}"#, refusedFor: ["does not answer"],
-                        within: .seconds(5))
-                    await trial.letsGo()
-                    try await server.goOn()
+                    try await server.whileHung {
+                        await trial.answersReads()
+                        await trial.refusesWriting("does not answer")
+                        await trial.answersReads()
+                        await trial.refusesReading("does not answer")
+                        // By now nobody waits for it any more.
+                        await trial.expect(
+                            "VolumeDriver.Create", #"{"Name":"new"}"#, refusedFor: ["does not answer"],
+                            within: .seconds(5))
+                        await trial.letsGo()
+                    }
                     try await trial.isWhole()
                 }
             }
@@ -97,15 +99,16 @@ struct SilentStorageTests {
                     try await server.hang()
                     async let mounted = trial.expect(
                         "VolumeDriver.Mount", #"{"Name":"data","ID":"m"}"#, refusedFor: ["", "does not answer"])
-                    await trial.answersReads()
-                    try await server.shell("umount -l $POOL")
-                    try await server.mount()
-                    try await eventually("the pool is seen") {
-                        let reply = await trial.expect(
-                            "Control.ListTrash", "{}", refusedFor: ["", "does not answer"])
-                        return reply?["Items"] != nil
+                    try await server.whileHung {
+                        await trial.answersReads()
+                        try await server.shell("umount -l $POOL")
+                        try await server.mount()
+                        try await eventually("the pool is seen") {
+                            let reply = await trial.expect(
+                                "Control.ListTrash", "{}", refusedFor: ["", "does not answer"])
+                            return reply?["Items"] != nil
+                        }
                     }
-                    try await server.goOn()
                     _ = await mounted
                     await trial.expect("VolumeDriver.Unmount", #"{"Name":"data","ID":"m"}"#)
                     await trial.letsGo()
@@ -128,12 +131,13 @@ struct SilentStorageTests {
                         try await server.hang()
                         let trial = $0
                         async let second = trial.expect(mount, #"{"Name":"away","ID":"2"}"#)
-                        await trial.answersReads()
-                        try await trial.isWhole()
-                        if Torture.isFull {
-                            await trial.expect(mount, #"{"Name":"away","ID":"3"}"#, refusedFor: ["did not answer"])
+                        try await server.whileHung {
+                            await trial.answersReads()
+                            try await trial.isWhole()
+                            if Torture.isFull {
+                                await trial.expect(mount, #"{"Name":"away","ID":"3"}"#, refusedFor: ["did not answer"])
+                            }
                         }
-                        try await server.goOn()
                         _ = await second
 
                         try await server.die()
@@ -164,12 +168,13 @@ struct SilentStorageTests {
             let begin = ContinuousClock.now
             try await withDaemon(in: root, arguments: Self.unshared, patience: .seconds(40)) { daemon in
                 #expect(ContinuousClock.now - begin < .seconds(30))
-                let list = try await daemon.call("VolumeDriver.List", "{}")
-                #expect(list.contains("does not answer"))
-                // Nothing is said of a volume that may be there: the engine is hung up on.
-                let got = try await daemon.call("VolumeDriver.Get", #"{"Name":"db"}"#)
-                #expect(got.isEmpty)
-                try await server.goOn()
+                try await server.whileHung {
+                    let list = try await daemon.call("VolumeDriver.List", "{}")
+                    #expect(list.contains("does not answer"))
+                    // Nothing is said of a volume that may be there: the engine is hung up on.
+                    let got = try await daemon.call("VolumeDriver.Get", #"{"Name":"db"}"#)
+                    #expect(got.isEmpty)
+                }
                 try await eventually(within: .seconds(30), "the pool is loaded") {
                     try await daemon.call("VolumeDriver.Get", #"{"Name":"db"}"#).contains("Mountpoint")
                 }
@@ -188,18 +193,22 @@ struct SilentStorageTests {
             try await withDaemon(in: root) { daemon in
                 try await StorageTrial.run("shared pool hangs", with: daemon, images: false) { trial in
                     try await server.hang()
-                    // The first who asks finds out.
-                    try await eventually("it is known to be sick") {
-                        let found = await trial.expect("Control.InspectVolume", #"{"Name":"data"}"#)
-                        return "\(found, default: "none")".contains("does not answer")
+                    try await server.whileHung {
+                        // The first who asks finds out.
+                        try await eventually("it is known to be sick") {
+                            let found = await trial.expect("Control.InspectVolume", #"{"Name":"data"}"#)
+                            guard let trouble = found?["Trouble"]?.string else { return false }
+                            #expect(trouble.contains("does not answer"))
+                            return true
+                        }
+                        await trial.answersReads()
+                        await trial.expect(
+                            "VolumeDriver.Get", #"{"Name":"none"}"#, refusedFor: [""], within: .seconds(2))
+                        let diagnosis = await trial.expect("Control.Diagnose", "{}", within: .seconds(20))
+                        #expect("\(diagnosis, default: "none")".contains("does not answer"))
+                        await trial.letsGo()
+                        if Torture.isFull { await trial.refusesWriting("does not answer") }
                     }
-                    await trial.answersReads()
-                    await trial.expect("VolumeDriver.Get", #"{"Name":"none"}"#, refusedFor: [""], within: .seconds(2))
-                    let diagnosis = await trial.expect("Control.Diagnose", "{}", within: .seconds(20))
-                    #expect("\(diagnosis, default: "none")".contains("does not answer"))
-                    await trial.letsGo()
-                    if Torture.isFull { await trial.refusesWriting("does not answer") }
-                    try await server.goOn()
                     try await eventually("it is well again") {
                         let reply = await trial.expect("Control.ListTrash", "{}", refusedFor: ["", "does not answer"])
                         return reply?["Items"] != nil
@@ -220,16 +229,17 @@ struct SilentStorageTests {
                     // It is asked anew for what it has said a second ago.
                     try await server.shell("sleep 1.5")
                     try await server.hang()
-                    let begin = ContinuousClock.now
-                    let create = #"{"Name":"db","Opts":{"driver":"image","size":"16MiB"}}"#
-                    let created = try await daemon.call("VolumeDriver.Create", create)
-                    let mounted = try await daemon.call("VolumeDriver.Mount", #"{"Name":"db","ID":"m"}"#)
-                    let unmounted = try await daemon.call("VolumeDriver.Unmount", #"{"Name":"db","ID":"m"}"#)
-                    let removed = try await daemon.call("VolumeDriver.Remove", #"{"Name":"db"}"#)
-                    #expect(created == "{}" && mounted.contains("Mountpoint"))
-                    #expect(unmounted == "{}" && removed == "{}")
-                    #expect(ContinuousClock.now - begin < .seconds(20))
-                    try await server.goOn()
+                    try await server.whileHung {
+                        let begin = ContinuousClock.now
+                        let create = #"{"Name":"db","Opts":{"driver":"image","size":"16MiB"}}"#
+                        let created = try await daemon.call("VolumeDriver.Create", create)
+                        let mounted = try await daemon.call("VolumeDriver.Mount", #"{"Name":"db","ID":"m"}"#)
+                        let unmounted = try await daemon.call("VolumeDriver.Unmount", #"{"Name":"db","ID":"m"}"#)
+                        let removed = try await daemon.call("VolumeDriver.Remove", #"{"Name":"db"}"#)
+                        #expect(created == "{}" && mounted.contains("Mountpoint"))
+                        #expect(unmounted == "{}" && removed == "{}")
+                        #expect(ContinuousClock.now - begin < .seconds(20))
+                    }
                 }
                 try await server.shell("losetup -d $(losetup -n -O NAME -j $POOL/disk)")
             }

@@ -107,9 +107,10 @@ extension VolumeManager {
             view.note(look: key, begun: start)
             view.trouble = nil
         } catch {
-            logger.debug("the volumes of other hosts cannot be seen", metadata: ["error": "\(error)"])
-            view.trouble = "\(error)"
-            if (error as? SystemCallError)?.errno == .timedOut { noteSickness("\(error)") }
+            let trouble = "\(unreachable(error))"
+            logger.debug("the volumes of other hosts cannot be seen", metadata: ["error": "\(trouble)"])
+            view.trouble = trouble
+            if (error as? SystemCallError)?.errno == .timedOut { noteSickness(trouble) }
         }
     }
 
