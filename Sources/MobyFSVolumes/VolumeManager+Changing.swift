@@ -19,7 +19,7 @@ extension VolumeManager {
     /// - Throws: ``VolumeError``; the volume has the options it had.
     package func change(_ name: String, _ changes: [String: String]) async throws {
         let name = try describe(name).name
-        try await work(on: name, within: limits.long) { deadline in
+        try await work(on: name, for: .changing, within: limits.long) { deadline in
             guard let entry = self.entry(name), let volume = entry.volume, volume.removedAt == nil else {
                 throw VolumeError(.notFound, "no such volume: '\(name)'")
             }

@@ -119,9 +119,7 @@ extension VolumeManager {
         _ body: @Sendable (_ isInUse: Bool) async throws -> Result
     ) async throws -> Result {
         let name = source.volume.name
-        guard await locks.lock(name, until: deadline) else {
-            throw VolumeError(.unavailable, "volume '\(name)' is busy: try again")
-        }
+        try await locks.lock(name, for: .copying, until: deadline)
         defer { locks.unlock(name) }
         return try await sharingLock(on: name, until: deadline) {
             guard let current = entry(name)?.volume, source.snapshot != nil || current == source.volume else {

@@ -22,7 +22,7 @@ extension VolumeManager {
         let name = try VolumeName(name)
         let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
         if wanted["from"] != nil { await refresh(nil) }
-        try await work(on: name, within: limit ?? limits.long) { deadline in
+        try await work(on: name, for: .creating, within: limit ?? limits.long) { deadline in
             let existing = self.entry(name)
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {

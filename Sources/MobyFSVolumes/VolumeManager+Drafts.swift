@@ -39,9 +39,7 @@ extension VolumeManager {
         let name = try VolumeName(name ?? "draft-\(id)")
         let deadline = ContinuousClock.now + limits.copying
         try await requirePool()
-        guard await locks.lock(name, until: deadline) else {
-            throw VolumeError(.unavailable, "volume '\(name)' is busy: try again")
-        }
+        try await locks.lock(name, for: .importing, until: deadline)
         do {
             guard entry(name) == nil else {
                 throw VolumeError(

@@ -23,7 +23,8 @@ extension VolumeManager {
                 "cannot mount volume '\(name)': the request's 'ID' has \(id.utf8.count) bytes, not 1 to 256")
         }
         return try await work(
-            on: name, within: limits.long, inPool: isInPool(name), late: { _ in await self.takeBack(name, id) },
+            on: name, for: .mounting, within: limits.long, inPool: isInPool(name),
+            late: { _ in await self.takeBack(name, id) },
             { deadline in try await self.mount(name, id: id, for: engine, until: deadline) })
     }
 
@@ -51,7 +52,8 @@ extension VolumeManager {
     ) async throws -> FilePath {
         let name = try describe(name).name
         return try await work(
-            on: name, within: limits.long, inPool: isInPool(name), late: { _ in await self.takeBack(name, id) },
+            on: name, for: .mounting, within: limits.long, inPool: isInPool(name),
+            late: { _ in await self.takeBack(name, id) },
             { deadline in
                 if let volume = self.entry(name)?.volume {
                     if isAlone { try await self.refuseIfHeld(volume) }
@@ -154,7 +156,7 @@ extension VolumeManager {
     package func unmount(_ name: String, id: String) async throws {
         // A name that no volume can have is the name of no volume.
         guard let name = try? VolumeName(name) else { return }
-        try await work(on: name, within: limits.short, alone: false) { deadline in
+        try await work(on: name, for: .unmounting, within: limits.short, alone: false) { deadline in
             guard let entry = self.entry(name) else { return }
             var holders = entry.holders
             guard let volume = entry.volume else {
@@ -215,7 +217,7 @@ extension VolumeManager {
 
     private func unmountIdle(_ name: VolumeName) async {
         do {
-            try await work(on: name, within: limits.short, alone: false) { deadline in
+            try await work(on: name, for: .unmounting, within: limits.short, alone: false) { deadline in
                 guard let entry = self.entry(name), let volume = entry.volume, entry.isIdle, entry.holders.isEmpty,
                     try await self.survey(volume) == .unused
                 else { return }
@@ -240,7 +242,7 @@ extension VolumeManager {
 
     private func releaseAbandonedOrSayWhyNot(_ name: VolumeName) async {
         do {
-            try await work(on: name, within: limits.short, alone: false) {
+            try await work(on: name, for: .unmounting, within: limits.short, alone: false) {
                 try await self.releaseAbandoned(name, until: $0)
             }
         } catch {

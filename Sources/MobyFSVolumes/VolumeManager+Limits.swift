@@ -36,6 +36,7 @@ extension VolumeManager {
     ///
     /// - Parameters:
     ///   - name: The volume.
+    ///   - work: What it is about.
     ///   - limit: How long it may take, waiting for others included.
     ///   - isAlone: Whether it matters to other hosts with the same pool, so that they are not to work on the volume.
     ///   - needsPool: Whether nothing can come of it while the pool's storage is sick; nil for the same as `isAlone`.
@@ -44,19 +45,14 @@ extension VolumeManager {
     /// - Returns: What `body` does.
     /// - Throws: What `body` does, or ``VolumeError`` with code `unavailable` when the time is up.
     func work<Result: Sendable>(
-        on name: VolumeName, within limit: Duration, alone isAlone: Bool = true,
+        on name: VolumeName, for work: VolumeWork, within limit: Duration, alone isAlone: Bool = true,
         inPool needsPool: Bool? = nil, late: (@Sendable (Result) async -> Void)? = nil,
         _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
     ) async throws -> Result {
         let deadline = ContinuousClock.now + limit
         // Before the volume is locked: who waits for a sick pool is in nobody's way.
         if needsPool ?? isAlone { try await requirePool(until: min(deadline, .now + limits.short)) }
-        guard await locks.lock(name, until: deadline) else {
-            throw VolumeError(
-                .unavailable,
-                "volume '\(name)' is busy: an earlier call on it has not ended within \(limit.components.seconds) s; "
-                    + "see 'journalctl -u mobyfs' for what it waits for, and try again")
-        }
+        try await locks.lock(name, for: work, until: deadline)
         let answer = Answer<Result>()
         // Before anything is looked up: what is found is of this place.
         let place = place

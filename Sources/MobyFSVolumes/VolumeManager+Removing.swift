@@ -10,7 +10,7 @@ extension VolumeManager {
     /// Removes a volume that nobody holds; one that does not exist is no error.
     package func remove(_ name: String) async throws {
         let name = try VolumeName(name)
-        try await work(on: name, within: limits.short) { deadline in
+        try await work(on: name, for: .removing, within: limits.short) { deadline in
             guard let volume = try await self.removable(name) else { return }
             try await self.remove(volume, until: deadline)
         }

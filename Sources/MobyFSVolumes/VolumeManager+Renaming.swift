@@ -13,10 +13,8 @@ extension VolumeManager {
         guard old != new else { return }
         // Always in the same order: two renames crosswise do not wait for each other.
         let (first, second) = old < new ? (old, new) : (new, old)
-        try await work(on: first, within: limits.short) { deadline in
-            guard await self.locks.lock(second, until: deadline) else {
-                throw VolumeError(.unavailable, "volume '\(second)' is busy: try again")
-            }
+        try await work(on: first, for: .renaming, within: limits.short) { deadline in
+            try await self.locks.lock(second, for: .renaming, until: deadline)
             defer { self.locks.unlock(second) }
             // The first is locked for other hosts already.
             try await self.sharingLock(on: second, until: deadline) {

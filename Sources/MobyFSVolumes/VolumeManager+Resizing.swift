@@ -16,7 +16,7 @@ extension VolumeManager {
             throw Self.troubled(try VolumeName(name), "see its status")
         }
         let name = volume.name
-        return try await work(on: name, within: limits.copying) { deadline in
+        return try await work(on: name, for: .resizing, within: limits.copying) { deadline in
             guard let entry = self.entry(name), let volume = entry.volume, volume.removedAt == nil else {
                 throw VolumeError(.notFound, "no such volume: '\(name)'")
             }

@@ -20,7 +20,7 @@ extension VolumeManager {
     ) async throws -> VolumeName {
         let wanted = try Self.snapshotName(snapshot ?? now.formatted(Self.stamp))
         let name = try describe(name).name
-        return try await work(on: name, within: limits.copying) { deadline in
+        return try await work(on: name, for: .copying, within: limits.copying) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             let context = self.context(volume, deadline: deadline)
             let isInUse = try await self.isInUse(volume)
@@ -77,7 +77,7 @@ extension VolumeManager {
     package func removeSnapshot(_ snapshot: String, of name: String) async throws {
         let label = try Self.snapshotName(snapshot)
         let name = try describe(name).name
-        try await work(on: name, within: limits.copying) { deadline in
+        try await work(on: name, for: .changing, within: limits.copying) { deadline in
             let (volume, _) = try self.snapshottable(name)
             let snapshots = self.snapshots(in: volume)
             _ = try await self.existing(label, in: snapshots, of: volume)
@@ -94,7 +94,7 @@ extension VolumeManager {
     package func restore(_ name: String, from snapshot: String) async throws {
         let label = try Self.snapshotName(snapshot)
         let name = try describe(name).name
-        try await work(on: name, within: limits.copying) { deadline in
+        try await work(on: name, for: .copying, within: limits.copying) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             try await self.refuseIfHeld(volume)
             try await self.refuseIfMountedInside(volume)

@@ -21,7 +21,7 @@ extension VolumeManager {
     package func restoreFromTrash(_ text: String, as newName: String? = nil) async throws -> VolumeName {
         let item = try await trashed(text)
         let name = try newName.map { text throws(VolumeError) in try VolumeName(text) } ?? item.volume.name
-        try await work(on: name, within: limits.short) { _ in
+        try await work(on: name, for: .renaming, within: limits.short) { _ in
             guard self.entry(name) == nil else {
                 throw VolumeError(
                     .alreadyExists,
@@ -97,7 +97,7 @@ extension VolumeManager {
         var (pruned, left): ([VolumeName], [VolumeName: any Error]) = ([], [:])
         for name in try describeAll().map(\.name) {
             do {
-                let isGone = try await work(on: name, within: limits.short) { deadline in
+                let isGone = try await work(on: name, for: .removing, within: limits.short) { deadline in
                     guard let volume = try await self.unused(name) else { return false }
                     if !isTrial { try await self.remove(volume, fate: .stays, until: deadline) }
                     return true

@@ -77,7 +77,7 @@ package final class VolumeManager: Sendable {
     /// Where drivers mount: a folder for each volume.
     let mounts: FilePath
     package let limits: TimeLimits
-    let locks = KeyedLocks<VolumeName>()
+    let locks = VolumeLocks()
     let poolLock = KeyedLocks<FilePath>()
     let probe: StorageProbe
     let mountUnits: MountUnits

@@ -30,7 +30,7 @@ import Testing
             let error = await #expect(throws: VolumeError.self) { try await volumes.mount("db", id: "i", for: nil) }
             #expect(error?.message.contains("did not answer") == true)
             let busy = await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
-            #expect(busy?.message.contains("is busy") == true)
+            #expect(busy?.message.contains("is busy: it is being mounted, for ") == true)
             _ = try await volumes.mount("other", id: "i", for: nil)
             #expect(try volumes.describeAll().count == 2)
             gate.finish()

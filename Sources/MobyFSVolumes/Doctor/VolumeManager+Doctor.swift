@@ -24,7 +24,7 @@ extension VolumeManager {
     /// Whether a volume seemed to be unknown because it was being created just then.
     private func isPassing(_ finding: Finding) async -> Bool {
         guard case .serve(let volume, _) = finding.repair, doctor.refused[volume.name] == nil,
-            await locks.lock(volume.name, until: .now + limits.short)
+            (try? await locks.lock(volume.name, for: .checking, until: .now + limits.short)) != nil
         else { return false }
         locks.unlock(volume.name)
         return await BlockingWork.run { [doctor] in doctor.finding(finding.id) } != finding
@@ -120,7 +120,7 @@ extension VolumeManager {
 
     /// Works on a volume while nobody else does, whatever is wrong with it.
     private func workOnDamaged(_ name: VolumeName, _ body: @escaping @Sendable () async throws -> Void) async throws {
-        try await work(on: name, within: limits.short, alone: false) { deadline in
+        try await work(on: name, for: .checking, within: limits.short, alone: false) { deadline in
             guard let sharing = self.sharing else { return try await body() }
             try await sharing.withLock(name.description, until: deadline, body)
         }
