@@ -32,14 +32,10 @@ extension BlockingWork {
     ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             let answer = FirstAnswer(continuation)
-            let timer = Task {
-                // Cancelled when the work is done in time.
-                guard (try? await Task.sleep(until: deadline)) != nil else { return }
-                answer.give(.failure(SystemCallError(call, .timedOut)))
-            }
+            let alarm = Alarm(at: deadline) { answer.give(.failure(SystemCallError(call, .timedOut))) }
             Task {
                 answer.give(await task.result)
-                timer.cancel()
+                alarm.cancel()
             }
         }
     }

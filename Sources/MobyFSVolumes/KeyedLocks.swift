@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MobyFSHost
 import Synchronization
 
 /// A lock for each key: work on one happens one by one, in order; work on different ones side by side.
@@ -41,8 +42,8 @@ final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
     ///
     /// - Returns: Whether it was had before the deadline.
     func lock(_ key: Key, until deadline: ContinuousClock.Instant? = nil) async -> Bool {
-        var timer: Task<Void, any Error>?
-        defer { timer?.cancel() }
+        var alarm: Alarm?
+        defer { alarm?.cancel() }
         return await withCheckedContinuation { continuation in
             let ticket = state.withLock { state -> UInt64? in
                 guard state.waiting[key] != nil else {
@@ -55,10 +56,7 @@ final class KeyedLocks<Key: Hashable & Sendable>: Sendable {
             }
             guard let ticket else { return continuation.resume(returning: true) }
             guard let deadline else { return }
-            timer = Task {
-                try await Task.sleep(until: deadline)
-                giveUp(key, ticket)
-            }
+            alarm = Alarm(at: deadline) { self.giveUp(key, ticket) }
         }
     }
 

@@ -75,8 +75,7 @@ extension VolumeManager {
             locks.unlock(name)
             if !answer.give(outcome), case .success(let result) = outcome { await late?(result) }
         }
-        let timer = Task { [limits] in
-            try await Task.sleep(until: deadline + limits.grace)
+        let alarm = Alarm(at: deadline + limits.grace) {
             answer.give(
                 .failure(
                     VolumeError(
@@ -84,7 +83,7 @@ extension VolumeManager {
                         "volume '\(name)': the storage did not answer within \(limit.components.seconds) s; is its server or "
                             + "disk there? the volume cannot be used until it answers")))
         }
-        defer { timer.cancel() }
+        defer { alarm.cancel() }
         return try await answer.value
     }
 }
