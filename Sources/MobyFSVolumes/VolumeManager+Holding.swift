@@ -153,10 +153,41 @@ extension VolumeManager {
     }
 
     /// Takes one mount back; what is not there needs no taking back.
+    ///
+    /// It is not asked for twice. So where the volume is being resized or copied, it is done after that, and nobody is kept
+    /// waiting for it.
     package func unmount(_ name: String, id: String) async throws {
         // A name that no volume can have is the name of no volume.
         guard let name = try? VolumeName(name) else { return }
-        try await work(on: name, for: .unmounting, within: limits.short, alone: false) { deadline in
+        do {
+            try await locks.lock(name, for: .unmounting, until: .now + Self.unmountPatience)
+        } catch {
+            logger.notice(
+                "a volume is unmounted later",
+                metadata: ["volume.name": "\(name)", "mount.id": "\(id)", "error": "\(error)"])
+            Task { await self.unmountLater(name, id: id) }
+            return
+        }
+        try await unmountLocked(name, id: id)
+    }
+
+    /// How long an Unmount waits for others to be done with its volume.
+    private static let unmountPatience = Duration.seconds(5)
+
+    private func unmountLater(_ name: VolumeName, id: String) async {
+        do {
+            try await locks.lock(name, for: .unmounting, until: .now + limits.copying)
+            try await unmountLocked(name, id: id)
+        } catch {
+            logger.warning(
+                "an Unmount is not made up for; its mount counts until its engine is started again",
+                metadata: ["volume.name": "\(name)", "mount.id": "\(id)", "error": "\(error)"])
+        }
+    }
+
+    private func unmountLocked(_ name: VolumeName, id: String) async throws {
+        let deadline = ContinuousClock.now + limits.short
+        try await workLocked(on: name, within: limits.short, until: deadline, alone: false) { deadline in
             guard let entry = self.entry(name) else { return }
             var holders = entry.holders
             guard let volume = entry.volume else {

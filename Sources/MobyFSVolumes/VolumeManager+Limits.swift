@@ -53,6 +53,15 @@ extension VolumeManager {
         // Before the volume is locked: who waits for a sick pool is in nobody's way.
         if needsPool ?? isAlone { try await requirePool(until: min(deadline, .now + limits.short)) }
         try await locks.lock(name, for: work, until: deadline)
+        return try await workLocked(on: name, within: limit, until: deadline, alone: isAlone, late: late, body)
+    }
+
+    /// Works on a volume that is locked for it, and unlocks it.
+    func workLocked<Result: Sendable>(
+        on name: VolumeName, within limit: Duration, until deadline: ContinuousClock.Instant, alone isAlone: Bool = true,
+        late: (@Sendable (Result) async -> Void)? = nil,
+        _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
+    ) async throws -> Result {
         let answer = Answer<Result>()
         // Before anything is looked up: what is found is of this place.
         let place = place

@@ -48,4 +48,23 @@ import Testing
             #expect(try volumes.describe("db").mountCount == 1)
         }
     }
+
+    /// Nobody asks for it twice.
+    @Test func anUnmountIsDoneAfterTheResizeThatItDoesNotWaitFor() async throws {
+        let driver = RecordingDriver()
+        try await withTemporaryDirectory { root in
+            let volumes = await ManagerFixture(root: root, drivers: [driver]).volumes
+            try await volumes.create("db", options: ["size": "1GiB"])
+            _ = try await volumes.mount("db", id: "i", for: nil)
+            let gate = driver.hold(.resize("db"))
+            let resize = Task { try await volumes.resize("db", to: "2GiB") }
+            try await eventually("it is being resized") { driver.calls.last == .resize("db") }
+            try await volumes.unmount("db", id: "i")
+            #expect(try volumes.describe("db").mountCount == 1)
+            gate.finish()
+            _ = try await resize.value
+            try await eventually("it is unmounted") { try volumes.describe("db").mountCount == 0 }
+            #expect(driver.calls.last == .unmount("db"))
+        }
+    }
 }
