@@ -85,6 +85,10 @@ package protocol VolumeDriver: Sendable {
     /// ``DriverContext/mounts``; nil if it has none, or the kernel certainly does not have it. Blocks.
     func source(of volume: Volume, in context: DriverContext) throws -> MountSelection?
 
+    /// The device by which the kernel has a volume's own file system, for as long as anybody has a file of it open; nil if it
+    /// has none. Blocks.
+    func attachedDevice(of volume: Volume, in context: DriverContext) throws -> FilePath?
+
     /// Makes the storage of a new volume.
     ///
     /// - Returns: What the driver wants to find in ``Volume/state`` later.
@@ -144,6 +148,7 @@ extension VolumeDriver {
     package func suits(pool: FilePath) -> Bool { false }
     package func allowsManyHosts(_ volume: Volume) -> Bool { false }
     package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? { nil }
+    package func attachedDevice(of volume: Volume, in context: DriverContext) throws -> FilePath? { nil }
     package func release(_ volume: Volume, in context: DriverContext) async throws {
         try await unmount(volume, in: context)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Logging
 package import MobyFSHost
 package import SystemPackage
@@ -306,6 +307,8 @@ extension VolumeManager {
     private enum Use: Hashable, Sendable {
         case unused
         case used(MountNamespaces.User)
+        /// Nobody has it mounted, and the kernel has not let go of it: a file of it is open.
+        case open(FilePath)
         /// Not every process could be looked at.
         case unknown
     }
@@ -327,8 +330,23 @@ extension VolumeManager {
                 // What is mounted by us may hang: where it is, its path alone says.
                 survey = try MountNamespaces.survey([mountpoint], areMounted: isOurs, ignoringHost: isElsewhere)
             }
-            return survey.users.values.first.map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
+            if let user = survey.users.values.first { return .used(user) }
+            guard survey.isComplete else { return .unknown }
+            guard isOurs, try Mounts.entry(at: context.mounts) == nil else { return .unused }
+            return try Self.lastingDevice(of: volume, by: driver, in: context).map { .open($0) } ?? .unused
         }
+    }
+
+    /// The device that the kernel does not let go of; after an unmount that takes it a moment.
+    private static func lastingDevice(
+        of volume: Volume, by driver: any VolumeDriver, in context: DriverContext
+    ) throws -> FilePath? {
+        let end = ContinuousClock.now + .seconds(2)
+        while let device = try driver.attachedDevice(of: volume, in: context) {
+            guard ContinuousClock.now < end else { return device }
+            usleep(20_000)
+        }
+        return nil
     }
 
     /// Throws an error if somebody has mounted something inside the volume's directory: that is not to be purged.
@@ -367,6 +385,13 @@ extension VolumeManager {
                     ? "volume '\(volume.name)' is in use: this host has it mounted at '\(user.mountpoint)' too; unmount it first"
                     : "volume '\(volume.name)' is in use: process \(user.processID) (\(user.processName)) has it mounted at "
                         + "'\(user.mountpoint)'; stop it first")
+        }
+        if case .open(let device) = use {
+            throw VolumeError(
+                .inUse,
+                "volume '\(volume.name)' is in use: nobody has it mounted, but \(device) has its image, as a process has a file "
+                    + "of it open, or a mount namespace by its file descriptor: end that process, or detach the device with "
+                    + "'losetup -d \(device)' if somebody has attached it by hand")
         }
         // Without a full view, a holder that cannot be asked any more counts too.
         let living = await Self.living(holders.engines)

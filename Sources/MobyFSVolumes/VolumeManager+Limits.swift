@@ -58,7 +58,8 @@ extension VolumeManager {
 
     /// Works on a volume that is locked for it, and unlocks it.
     func workLocked<Result: Sendable>(
-        on name: VolumeName, within limit: Duration, until deadline: ContinuousClock.Instant, alone isAlone: Bool = true,
+        on name: VolumeName, within limit: Duration, until deadline: ContinuousClock.Instant,
+        alone isAlone: Bool = true,
         late: (@Sendable (Result) async -> Void)? = nil,
         _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
     ) async throws -> Result {

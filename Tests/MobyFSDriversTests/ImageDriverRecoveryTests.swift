@@ -63,6 +63,27 @@ struct ImageDriverRecoveryTests {
         }
     }
 
+    /// Of a process that has outlived its container, no mount table tells.
+    @Test func isInUseWhileAFileOfItIsOpen() async throws {
+        try await withImageVolumes { fixture in
+            let path = try await fixture.mounted("db", fs: "ext4")
+            let descriptor = open(path.appending("file").string, O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)
+            #expect(descriptor >= 0)
+            // As when the mount namespace of its container has ended.
+            #expect(umount2(fixture.mountpoint("db").string, Int32(MNT_DETACH)) == 0)
+            try await fixture.volumes.unmount("db", id: "c")
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.snapshot("db") }
+            await #expect(throws: VolumeError.self) {
+                try await fixture.volumes.create("copy", options: ["from": "db"])
+            }
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.code == .inUse)
+            #expect(error?.message.contains("has a file of it open") == true, "\(error?.message ?? "")")
+            close(descriptor)
+            try await fixture.volumes.remove("db")
+        }
+    }
+
     @Test func isNotCopiedWhereItWasUnmountedUnderItsHolder() async throws {
         try await withImageVolumes { fixture in
             let path = try await fixture.mounted("db", fs: "ext4")

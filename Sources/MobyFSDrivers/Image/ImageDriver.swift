@@ -85,9 +85,16 @@ package struct ImageDriver: ResizableDriver {
 
     /// The loop device, which the kernel keeps for as long as anybody has it mounted.
     package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? {
+        try device(of: volume, in: context)?.mounts
+    }
+
+    package func attachedDevice(of volume: Volume, in context: DriverContext) throws -> FilePath? {
+        try device(of: volume, in: context)?.path
+    }
+
+    private func device(of volume: Volume, in context: DriverContext) throws -> LoopDevice? {
         let image = ImageVolume(volume, context).image
-        guard image.isThere, let device = try LoopDevice.attached(to: FileID(of: image.path)) else { return nil }
-        return device.mounts
+        return image.isThere ? try LoopDevice.attached(to: FileID(of: image.path)) : nil
     }
 
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
