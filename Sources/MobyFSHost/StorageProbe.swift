@@ -50,6 +50,20 @@ package struct StoragePlace: Hashable, Sendable {
         get throws { try covering?.mountpoint }
     }
 
+    /// Whether a folder in it is on another mount.
+    ///
+    /// Asks its server.
+    package func isMountedOver(at folder: FilePath) throws -> Bool {
+        let descriptor = open(folder.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if descriptor < 0, errno == ENOENT { return false }
+        try check(descriptor, "open '\(folder)'")
+        defer { close(descriptor) }
+        var facts = mobyfs_file_facts()
+        let reason = mobyfs_file_facts(descriptor, &facts)
+        guard reason == 0 else { throw SystemCallError("statx '\(folder)'", Errno(rawValue: reason)) }
+        return facts.unique_mount_id != mountID
+    }
+
     /// Whether nobody can write there.
     package var isReadOnly: Bool {
         get throws { try covering?.isReadOnly == true }
@@ -89,14 +103,19 @@ package final class StorageProbe: Sendable {
 
     private let path: FilePath
     private let patience: Duration
+    private let check: @Sendable (StoragePlace) throws -> Void
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - path: The folder.
     ///   - patience: How long the storage may be silent.
-    package init(_ path: FilePath, patience: Duration) {
+    ///   - check: Throws what is wrong with where it is.
+    package init(
+        _ path: FilePath, patience: Duration, check: @escaping @Sendable (StoragePlace) throws -> Void = { _ in }
+    ) {
         self.path = path
         self.patience = patience
+        self.check = check
         state = Mutex(State(path: path))
     }
 
@@ -133,9 +152,13 @@ package final class StorageProbe: Sendable {
             if let look = state.look, look.number != current?.number || look.mountID == mountID { return look }
             state.count += 1
             let number = state.count
-            let task = Task { [path] in
+            let task = Task { [path, check] in
                 do {
-                    let place = try await BlockingWork.run { try StoragePlace(of: path) }
+                    let place = try await BlockingWork.run {
+                        let place = try StoragePlace(of: path)
+                        try check(place)
+                        return place
+                    }
                     end(number, at: place)
                     return place
                 } catch {

@@ -127,7 +127,7 @@ package final class VolumeManager: Sendable {
             for driver in drivers { try driver.purge(directory) }
         }
         mounts = runtimeDirectory.appending("mounts")
-        probe = StorageProbe(root, patience: limits.short)
+        probe = StorageProbe(root, patience: limits.short) { [store] in try store.requireWhole(at: $0) }
         self.limits = limits
         holderStore = HolderStore(runtimeDirectory: runtimeDirectory, logger: logger)
         self.drivers = drivers
@@ -310,6 +310,7 @@ package final class VolumeManager: Sendable {
             let (place, mountpoint, contents, loaded, holders) = try await BlockingWork.run {
                 [store, holderStore, sharing] in
                 let place = try StoragePlace(of: store.root)
+                try store.requireWhole(at: place)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
                 let loaded = Parallel.parts(of: contents.volumes) { volumes in

@@ -70,6 +70,17 @@ package struct VolumeStore: Sendable {
         try Directories.create(quarantine, mode: 0o700)
     }
 
+    /// Throws an error where something is mounted over the folder of the volumes.
+    ///
+    /// Without it, other volumes would be there; and none could be moved to the trash.
+    func requireWhole(at place: StoragePlace) throws {
+        guard try place.isMountedOver(at: volumes) else { return }
+        throw VolumeError(
+            .unavailable,
+            "another file system is mounted at '\(volumes)': unmount it there; the one with the volumes belongs at '\(root)', with "
+                + "all that is in there")
+    }
+
     /// Reads all records.
     ///
     /// What cannot be served is set aside, and the rest is not touched by it.
@@ -141,7 +152,12 @@ package struct VolumeStore: Sendable {
                 contents.troubled[name] = "\(problem)"
             }
         } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory && !isShared {
-            contents.troubled[name] = setAside(name, because: "it has no record.json")
+            // Where a disk is to be mounted, its mountpoint stays.
+            contents.troubled[name] =
+                (try? Directories.entries(of: directory))?.isEmpty == true
+                ? "its folder '\(directory)' is empty: mount the file system that belongs there and run 'mobyfs doctor --fix', or "
+                    + "remove the folder and restart mobyfs"
+                : setAside(name, because: "it has no record.json")
         } catch {
             // The disk may be sick for a moment only: the volume stays where it is.
             contents.troubled[name] = "its record cannot be read: \(error)"

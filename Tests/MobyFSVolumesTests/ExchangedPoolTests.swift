@@ -45,6 +45,46 @@ struct ExchangedPoolTests {
         }
     }
 
+    /// Its file system belongs at the data folder, with all that is in there.
+    @Test(arguments: [false, true])
+    func nothingIsDoneWhereSomethingIsMountedOverTheVolumesAlone(before: Bool) async throws {
+        try await withTemporaryDirectory { root in
+            var fixture = await ManagerFixture(root: root, drivers: [RecordingDriver()])
+            try await fixture.volumes.create("db", options: nil)
+            let folder = fixture.pool.appending("volumes")
+            try Mounts.mount(type: "tmpfs", source: "tmpfs", at: folder)
+            if before { fixture = await ManagerFixture(root: root, drivers: [RecordingDriver()]) }
+            for name in ["db", "new"] {
+                let error = await #expect(throws: VolumeError.self) {
+                    name == "db"
+                        ? try await fixture.volumes.remove(name) : try await fixture.volumes.create(name, options: nil)
+                }
+                #expect(error?.message.contains("another file system is mounted at '\(folder)'") == true)
+            }
+            try Mounts.unmount(folder)
+            try await fixture.volumes.create("new", options: nil)
+            #expect(try fixture.volumes.describeAll().map(\.name.description) == ["db", "new"])
+        }
+    }
+
+    @Test func aMountpointAmongTheVolumesStaysUntilItsDiskIsThere() async throws {
+        try await withTemporaryDirectory { root in
+            let (disk, folder) = (root.appending("disk"), root.appending("pool/volumes/db"))
+            let first = await ManagerFixture(root: root, drivers: [RecordingDriver()])
+            try await first.volumes.create("db", options: ["colour": "red"])
+            try Files.rename(folder, to: disk)
+            try Directories.create(folder, mode: 0o711)
+            let fixture = await ManagerFixture(root: root, drivers: [RecordingDriver()])
+            #expect(try fixture.volumes.describe("db").trouble?.contains("mount the file system") == true)
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.create("db", options: nil) }
+            try Mounts.bind(disk, at: folder)
+            defer { try? Mounts.unmount(folder) }
+            for finding in try await fixture.volumes.findings() { try await fixture.volumes.repair(finding.id) }
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+            #expect(try fixture.volumes.describe("db").volume?.options["colour"] == "red")
+        }
+    }
+
     @Test func aVolumeIsNotAcknowledgedThatIsInAnotherPool() async throws {
         try await withTwoPools { fixture, driver, exchange, other in
             let gate = driver.hold(.create("www"))
