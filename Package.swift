@@ -187,7 +187,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "MobyFSDaemonTests",
-            dependencies: ["MobyFSDaemon", "MobyFSVolumes", "DockerPlugin", "MobyFSTesting", system, logging],
+            dependencies: [
+                "MobyFSDaemon", "MobyFSVolumes", "MobyFSHost", "DockerPlugin", "DockerPluginDiscovery", "MobyFSTesting",
+                system, logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -91,6 +91,33 @@ import Testing
         }
     }
 
+    /// Engines look for it in vain from then on, and it for them.
+    @Test(arguments: [true, false])
+    func saysOfARemovedFileThatThePluginStillListens(isListening: Bool) async throws {
+        try await withTemporaryDirectory { root in
+            let address = "unix://\(root)/p.sock"
+            let place = ["--spec-dir", "\(root)/plugins"]
+            var server: RawServer?
+            if isListening {
+                server = try RawServer(root.appending("p.sock")) { connection in
+                    _ = try connection.receiveRequest()
+                    try connection.answer(#"{"Implements":["VolumeDriver"]}"#)
+                }
+            }
+            let written = try await runToEnd(["spec", "write", "--name", "p", "--address", address] + place)
+            #expect(written.status == 0, "\(written.output)")
+            let result = try await run(
+                .path(RunningDaemon.binary), arguments: Arguments(["plugin", "rm", "p"] + place),
+                environment: .inherit.updating(["DOCKER_HOST": "unix://\(root)/none.sock"]), input: .none,
+                output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
+            #expect(result.terminationStatus == .exited(0))
+            #expect(result.standardOutput.contains("removed '\(root)/plugins/p.spec'"))
+            let words = "'mobyfs spec write --name p --address \(address)'"
+            #expect(result.standardError.contains(words) == isListening, "\(result.standardError)")
+            withExtendedLifetime(server) {}
+        }
+    }
+
     /// Runs `body` with an engine whose registry has a plugin that asks for much.
     private func withEngine(_ body: (FilePath, Requests) async throws -> Void) async throws {
         try await withTemporaryDirectory { root in

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import MobyFSDaemon
+import DockerPluginDiscovery
 import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
+
+@testable import MobyFSDaemon
 
 /// What is found on the host without a daemon.
 @Suite struct HostDoctorTests {
@@ -34,6 +36,30 @@ import Testing
 
             let server = try RawServer(root.appending("x.sock"), serve: nil)
             #expect(try specFindings(in: root).isEmpty)
+            withExtendedLifetime(server) {}
+        }
+    }
+
+    /// The socket unit has the file written when it starts, and never again.
+    @Test func tellsOfASocketThatNoFileLeadsTo() async throws {
+        try await withTemporaryDirectory { root in
+            // No name that an engine of this host may know.
+            let file = SpecFile(name: "mobyfs-\(UInt32.random(in: 0 ... .max))", directory: "\(root)/plugins")
+            let socket = root.appending("x.sock")
+            let check = AnnouncementCheck(unit: root.appending("unit"), socket: socket, file: file)
+            let server = try RawServer(socket, serve: nil)
+            #expect(check.findings().isEmpty, "there is no such unit here")
+
+            try root.appending("unit").write("")
+            let finding = try #require(check.findings().first)
+            #expect(finding.kind == "spec" && finding.subject == file.path(.spec))
+            #expect(finding.advice.contains("mobyfs spec write") && !finding.isRepairable)
+
+            try file.write(PluginEndpoint(PluginAddress(socket: socket.string)))
+            #expect(check.findings().isEmpty)
+            try file.remove()
+            try Files.unlink(socket)
+            #expect(check.findings().isEmpty, "the unit does not listen")
             withExtendedLifetime(server) {}
         }
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DockerPluginDiscovery
+import SystemPackage
+
 /// Looks at this host for what keeps engines from their volumes, or was left behind; changes nothing.
 ///
 /// It asks no daemon, so that it can tell why there is none.
@@ -7,12 +10,18 @@ package struct HostDoctor: Sendable {
     private let checks: [any HostCheck]
 
     package init(_ configuration: Configuration) {
-        checks = [
+        var checks: [any HostCheck] = [
             SpecCheck(directory: configuration.specDirectory),
             DataTargetCheck(pool: configuration.dataDirectory),
             MountCheck(configuration),
             LoopCheck(pool: configuration.dataDirectory),
         ]
+        // A daemon elsewhere is not the one that the package's units start.
+        if configuration.runtimeDirectory.string == Setting.runtimeDirectory.defaultValue {
+            let file = SpecFile(name: ServedName.main, directory: configuration.specDirectory.string)
+            checks.append(AnnouncementCheck(file: file))
+        }
+        self.checks = checks
     }
 
     /// Everything that is found.

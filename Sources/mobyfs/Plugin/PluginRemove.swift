@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import DockerPluginClient
+import DockerPluginDiscovery
 
 extension PluginCommand {
     struct Remove: AsyncParsableCommand {
@@ -20,6 +21,8 @@ extension PluginCommand {
         func run() async throws {
             try await reportingFailure {
                 let installer = try place.installer()
+                // What cannot be found by its name leads to no plugin that could be asked.
+                let known = try? SpecFile(name: plugin, directory: place.directory()).lookUp().taken
                 let removal = try await hinting(force ? nil : "disable it first, or do it all the same with --force") {
                     try await installer.remove(plugin, force: force)
                 }
@@ -28,7 +31,23 @@ extension PluginCommand {
                         ? "removed the managed plugin '\(removal.name)'"
                         : "removed \(removal.files.map { "'\($0)'" }.joined(separator: " and ")); the plugin itself "
                             + "was left alone")
+                if let known, removal.files.contains(known.path), let endpoint = known.endpoint {
+                    await warn(of: endpoint)
+                }
             }
+        }
+
+        /// Says so if a plugin still listens where the file has led engines to.
+        private func warn(of endpoint: PluginEndpoint) async {
+            var configuration = PluginClient.Configuration()
+            configuration.retries = .none
+            configuration.callLimit = .seconds(2)
+            // One that does not answer now may as well be gone.
+            guard (try? await PluginClient(endpoint, configuration: configuration).activate()) != nil else { return }
+            TerminalText.complain(
+                "mobyfs: a plugin still listens at '\(endpoint.address)', and engines that look for '\(plugin)' do not "
+                    + "find it: stop it, or write the file again with 'mobyfs spec write --name \(plugin) --address "
+                    + "\(endpoint.address)'")
         }
     }
 }
