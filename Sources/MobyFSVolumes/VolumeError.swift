@@ -50,6 +50,11 @@ extension VolumeError {
         switch error.errno {
         case .noSpace, .diskQuotaExceeded: "the pool is full, make room in it"
         case .readOnlyFileSystem: "its file system is read-only; 'dmesg' may say why; mend it and mount it anew"
+        case .tooManyOpenFiles:
+            "the daemon has as many files open as it may: raise LimitNOFILE= of its unit with 'systemctl edit mobyfs', and "
+                + "restart it"
+        case .tooManyOpenFilesInSystem:
+            "the host has as many files open as it may: raise it with 'sysctl fs.file-max=NUMBER', or end what has them open"
         default: nil
         }
     }
