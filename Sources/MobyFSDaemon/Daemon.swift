@@ -43,6 +43,12 @@ package struct Daemon: Sendable {
         let passed = try PassedSocket.takeAll()
 
         if isManaged { try requireHostFolder(configuration.dataDirectory) }
+        let visibility = MountVisibility(systemd: systemd, isManaged: isManaged)
+        if let finding = visibility.finding {
+            logger.error(
+                "volumes that are mounted are of no use",
+                metadata: ["error": "\(finding.reason)", "advice": "\(finding.advice)"])
+        }
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
         let access = FolderAccess(data: configuration.dataDirectory)
         let sharing = try await PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
@@ -73,6 +79,7 @@ package struct Daemon: Sendable {
                     ? nil
                     : ControlServer(
                         socket: configuration.controlSocket, volumes: volumes,
+                        findings: [visibility.finding].compactMap { $0 },
                         connectionLimit: descriptors.forCommandLine, logger: logger),
                 announcement: announcement,
                 takenOver: { systemd.removeStored(name: Self.handedOverName) },

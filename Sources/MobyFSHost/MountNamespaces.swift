@@ -108,6 +108,13 @@ package enum MountNamespaces {
         }
     }
 
+    /// Whether this process has the mount namespace of the first process of this host, or of the container that is used
+    /// as one; nil if that may not be seen.
+    package static var isThatOfTheHost: Bool? {
+        guard let own = namespace(of: "self"), let first = namespace(of: "1") else { return nil }
+        return own == first
+    }
+
     /// The identity of a process's mount namespace, or nil if that may not be read.
     private static func namespace(of process: String) -> String? {
         Files.target(ofLink: "/proc/\(process)/ns/mnt")

@@ -13,6 +13,13 @@ public struct ServiceManager: Sendable {
     /// Whether a service manager listens.
     public var isPresent: Bool { getenv("NOTIFY_SOCKET") != nil }
 
+    /// Whether a manager has started this very process, and not one that it has come from.
+    ///
+    /// Managers before systemd 248 do not say so. Source: systemd.exec(5).
+    public var hasStartedThisProcess: Bool {
+        getenv("SYSTEMD_EXEC_PID").map { String(cString: $0) } == String(getpid())
+    }
+
     /// How often the manager wants to hear ``alive()``, or nil if it does not watch this process.
     public var watchdogInterval: Duration? {
         var microseconds: UInt64 = 0

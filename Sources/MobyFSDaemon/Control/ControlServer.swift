@@ -12,7 +12,9 @@ struct ControlServer: Sendable {
     private let server: PluginServer
     private let logger: Logger
 
-    init(socket: FilePath, volumes: VolumeManager, connectionLimit: Int, logger: Logger) {
+    init(
+        socket: FilePath, volumes: VolumeManager, findings: [FindingDetails], connectionLimit: Int, logger: Logger
+    ) {
         var configuration = PluginServer.Configuration(listeners: [.unix(path: socket.string)])
         configuration.connectionLimit = connectionLimit
         // The command line connects when it has something to ask.
@@ -22,7 +24,8 @@ struct ControlServer: Sendable {
             caller.userID.map { [0, owner].contains($0) } ?? false
         }
         server = PluginServer(
-            configuration, subsystems: [ControlSubsystem(volumes: volumes, logger: logger)], logger: logger)
+            configuration, subsystems: [ControlSubsystem(volumes: volumes, findings: findings, logger: logger)],
+            logger: logger)
         self.logger = logger
     }
 

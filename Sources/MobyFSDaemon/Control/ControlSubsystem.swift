@@ -14,7 +14,13 @@ package struct ControlSubsystem: PluginSubsystem {
     private let handlers: [String: Handler]
     private let logger: Logger
 
-    package init(volumes: VolumeManager, logger: Logger) {
+    /// Answers for volumes.
+    ///
+    /// - Parameters:
+    ///   - volumes: The volumes.
+    ///   - findings: What is not in order with the daemon itself, for as long as it runs.
+    ///   - logger: Told what is refused.
+    package init(volumes: VolumeManager, findings: [FindingDetails] = [], logger: Logger) {
         var handlers: [String: Handler] = [:]
         func on<Call: ControlCall>(
             _ type: Call.Type, _ answer: @escaping @Sendable (Call) async throws -> Call.Answer
@@ -122,7 +128,9 @@ package struct ControlSubsystem: PluginSubsystem {
         on(DeleteFromTrash.self) {
             DeleteFromTrash.Answer(ids: try await volumes.deleteFromTrash($0.items, removedBefore: $0.removedBefore))
         }
-        on(Diagnose.self) { _ in Diagnose.Answer(findings: try await volumes.findings().map(FindingDetails.init)) }
+        on(Diagnose.self) { _ in
+            Diagnose.Answer(findings: findings + (try await volumes.findings().map(FindingDetails.init)))
+        }
         on(Repair.self) {
             try await volumes.repair($0.id)
             return Done()
