@@ -19,21 +19,38 @@ extension VolumeRecord {
         let (record, copy) = (directory.appending(fileName), directory.appending(copyName))
         let bytes = encode(volume)
         // Without a record there is nothing to go back to.
-        let old = isNew ? nil : try? DurableFile.read(record)
+        let oldRecord = isNew ? nil : try? DurableFile.read(record)
+        let oldCopy = isNew ? nil : try? DurableFile.read(copy)
         // First, so that it never says less than what was acknowledged. Of a new volume it can come to the disk when it
         // wants: what is not there, or half, is no copy.
         try DurableFile.write(bytes, to: copy, isDurable: !isNew)
         do {
             try DurableFile.write(bytes, to: record)
         } catch {
+            // Beside a record that cannot be read, the copy is all that there is.
+            let isNeeded = !isNew && oldRecord.flatMap { try? decode($0) } == nil
             do {
-                guard let old else { throw error }
+                guard let old = isNeeded ? oldCopy : oldRecord else { throw error }
                 try DurableFile.write(old, to: copy)
             } catch {
-                try Files.unlink(copy)
+                if !isNeeded { try Files.unlink(copy) }
             }
             throw error
         }
+    }
+
+    /// Writes a volume's record in the place of one that is damaged or gone.
+    ///
+    /// The record comes first: the copy, which it may be from, stays as it was until the record is on the disk. A folder in
+    /// the place of either is kept as `record.json.damaged` or `record.json.copy.damaged`.
+    ///
+    /// - Throws: ``SystemCallError``; the record or the copy says what it is to say, if one of them did.
+    static func mend(_ volume: Volume, in directory: FilePath) throws {
+        for name in [fileName, copyName] where Directories.isRealDirectory(directory.appending(name)) {
+            try DurableFile.rename(directory.appending(name), to: directory.appending("\(name).damaged"))
+        }
+        let bytes = encode(volume)
+        for name in [fileName, copyName] { try DurableFile.write(bytes, to: directory.appending(name)) }
     }
 
     /// Reads the record in a volume's directory.

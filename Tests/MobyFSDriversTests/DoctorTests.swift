@@ -207,6 +207,48 @@ import Testing
         }
     }
 
+    /// Where the repair fails, or a crash cuts it off, it alone says what was asked for.
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"), arguments: [false, true])
+    func theCopyStaysUntilTheRecordIsThere(isRemoved: Bool) async throws {
+        try await withVolume(["on-remove": "trash", "mode": "0700"]) { first, directory in
+            if isRemoved { try await first.volumes.remove("db") }
+            let trash = first.pool.appending("trash")
+            let removed = try Directories.entries(of: trash).first.map { trash.appending($0) }
+            try (removed ?? directory).appending("record.json").write("{")
+            let fixture = await first.restarted()
+            let place = removed ?? fixture.pool.appending("quarantine/db")
+            let (record, copy) = (place.appending("record.json"), place.appending("record.json.copy"))
+            let good = try copy.text
+            let id = try #require(try await fixture.volumes.findings().first?.id)
+            // Nothing can be renamed over a mountpoint.
+            try Mounts.bind(record, at: record)
+            defer { try? Mounts.unmount(record, detaching: true) }
+            await #expect(throws: (any Error).self) { try await fixture.volumes.repair(id) }
+            #expect(try copy.text == good)
+
+            try Mounts.unmount(record, detaching: true)
+            try await repair(isRemoved ? .trash : .record, in: fixture)
+            if isRemoved { _ = try await fixture.volumes.restoreFromTrash("db") }
+            #expect(try fixture.volumes.describe("db").volume?.options["mode"] == "0700")
+        }
+    }
+
+    @Test func aFolderInThePlaceOfARemovedVolumesRecordIsKept() async throws {
+        try await withVolume(["on-remove": "trash", "mode": "0700"]) { fixture, directory in
+            try await fixture.volumes.remove("db")
+            let trash = fixture.pool.appending("trash")
+            let record = trash.appending(try #require(try Directories.entries(of: trash).first))
+                .appending("record.json")
+            try Files.unlink(record)
+            try Directories.create(record, mode: 0o755)
+            try record.appending("file").write("somebody's")
+            try await repair(.trash, in: fixture)
+            _ = try await fixture.volumes.restoreFromTrash("db")
+            #expect(try fixture.volumes.describe("db").volume?.options["mode"] == "0700")
+            #expect(try directory.appending("record.json.damaged/file").text == "somebody's")
+        }
+    }
+
     @Test func putsDataBackThatARestoreHasLeftOutOfPlace() async throws {
         try await withVolume { first, directory in
             let staging = directory.appending("snapshots/.new-1")

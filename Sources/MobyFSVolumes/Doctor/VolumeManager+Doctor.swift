@@ -129,10 +129,7 @@ extension VolumeManager {
     private func apply(_ repair: Finding.Repair, to subject: String) async throws {
         switch repair {
         case .write(let volume, let directory):
-            try await BlockingWork.run {
-                try Self.clearRecord(in: directory)
-                try VolumeRecord.write(volume, in: directory)
-            }
+            try await BlockingWork.run { try VolumeRecord.mend(volume, in: directory) }
             try await serve(volume, from: directory)
         case .serve(let volume, let directory): try await serve(volume, from: directory)
         case .takeToTrash(let volume, let directory): try await takeToTrash(volume, from: directory)
@@ -140,19 +137,11 @@ extension VolumeManager {
             let snapshots = snapshots(in: volume)
             try await BlockingWork.run { _ = try snapshots.recover() }
             try await serve(volume, from: store.directory(of: volume.name))
-        case .list(let volume, let place): try await BlockingWork.run { try VolumeRecord.write(volume, in: place) }
+        case .list(let volume, let place): try await BlockingWork.run { try VolumeRecord.mend(volume, in: place) }
         case .date(let snapshot):
             let snapshots = SnapshotStore(in: store.directory(of: try VolumeName(subject))) { _ in }
             try await BlockingWork.run { try snapshots.date(snapshot) }
         case .delete(let path): try await BlockingWork.run { try Files.unlink(path) }
-        }
-    }
-
-    /// Keeps what is in the place of a record, and is none that could be written over.
-    private static func clearRecord(in directory: FilePath) throws {
-        for name in [VolumeRecord.fileName, VolumeRecord.copyName]
-        where Directories.isRealDirectory(directory.appending(name)) {
-            try DurableFile.rename(directory.appending(name), to: directory.appending("\(name).damaged"))
         }
     }
 
@@ -188,8 +177,7 @@ extension VolumeManager {
             if isServed {
                 try holderStore.save(VolumeHolders(), of: name)
             } else {
-                try Self.clearRecord(in: directory)
-                try VolumeRecord.write(volume, in: directory)
+                try VolumeRecord.mend(volume, in: directory)
             }
             return try store.trash.take(directory, of: name, fate: .stays)
         }
