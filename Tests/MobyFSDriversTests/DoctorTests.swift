@@ -249,6 +249,51 @@ import Testing
         }
     }
 
+    /// The disk may be well again, or a later mobyfs may be installed: until then, nobody knows what the record says.
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"), arguments: [true, false], [true, false])
+    func aRecordThatMayBeGoodIsLeftAlone(isRemoved: Bool, isLater: Bool) async throws {
+        try await withVolume(["on-remove": "trash", "mode": "0700"]) { first, directory in
+            if isRemoved { try await first.volumes.remove("db") }
+            let trash = first.pool.appending("trash")
+            let removed = try Directories.entries(of: trash).first.map { trash.appending($0) }
+            let record = (removed ?? directory).appending("record.json")
+            // In the place of what it says, the kernel gives EIO at the beginning of a process's memory.
+            let source = isLater ? first.root.appending("later") : "/proc/self/mem"
+            if isLater { try source.write("{\"version\":2}") }
+            try Mounts.bind(source, at: record)
+            defer { try? Mounts.unmount(record, detaching: true) }
+            let fixture = await first.restarted()
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [isRemoved ? .trash : .record])
+            let finding = try #require(findings.first)
+            #expect(!finding.isRepairable, "\(finding)")
+            #expect(finding.advice.contains(isLater ? "install the mobyfs" : "see to the disk"))
+            await #expect(throws: VolumeError.self) { try await fixture.volumes.repair(finding.id) }
+
+            try Mounts.unmount(record, detaching: true)
+            if isRemoved { _ = try await fixture.volumes.restoreFromTrash("db") }
+            let options = try await fixture.restarted().volumes.describe("db").volume?.options
+            #expect(options?["mode"] == "0700")
+        }
+    }
+
+    @Test func whatWasSetAsideAndIsOfALaterVersionIsLeftAlone() async throws {
+        try await withVolume { first, directory in
+            try directory.appending("record.json").write("{")
+            let second = await first.restarted()
+            let place = second.pool.appending("quarantine/db")
+            let later = "{\"version\":2}"
+            try place.appending("record.json").write(later)
+            try Directories.create(directory.appending("data"), mode: 0o755)
+            try directory.appending("record.json").write(place.appending("record.json.copy").text)
+            let fixture = await second.restarted()
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind) == [.quarantine])
+            #expect(findings.first?.isRepairable == false, "\(findings)")
+            #expect(findings.first?.advice == "install the mobyfs that has written it")
+        }
+    }
+
     @Test func putsDataBackThatARestoreHasLeftOutOfPlace() async throws {
         try await withVolume { first, directory in
             let staging = directory.appending("snapshots/.new-1")

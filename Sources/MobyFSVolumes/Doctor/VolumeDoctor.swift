@@ -78,23 +78,20 @@ struct VolumeDoctor: Sendable {
                 findings += [data(of: volume), secrets(of: volume)].compactMap { $0 }
                 findings += snapshots(of: volume)
             }
-        case .failure(let problem as VolumeRecord.Problem):
-            if case .newer = problem {
-                findings.append(
-                    Finding(
-                        .record, name.description, "\(problem)", advice: "install the mobyfs that has written it"))
-            } else {
-                findings.append(damaged(name, "\(problem)", in: directory))
-            }
-        case .failure(let error as SystemCallError) where error.errno == .noSuchFileOrDirectory:
+        case .failure(let problem):
+            let isGone = (problem as? SystemCallError)?.errno == .noSuchFileOrDirectory
             // It may just have been removed.
-            guard Directories.isRealDirectory(directory) else { return [] }
-            findings.append(damaged(name, "it has no \(VolumeRecord.fileName)", in: directory))
-        case .failure(let error):
-            findings.append(
-                Finding(
-                    .record, name.description, "its record cannot be read: \(error)",
-                    advice: "see to the disk that the pool is on"))
+            if isGone, !Directories.isRealDirectory(directory) { return [] }
+            let reason =
+                switch problem {
+                case is VolumeRecord.Problem: "\(problem)"
+                default: isGone ? "it has no \(VolumeRecord.fileName)" : "its record cannot be read: \(problem)"
+                }
+            if let advice = Self.adviceBeyondRepair(problem) {
+                findings.append(Finding(.record, name.description, reason, advice: advice))
+            } else {
+                findings.append(damaged(name, reason, in: directory))
+            }
         }
         return findings
     }
@@ -104,6 +101,19 @@ struct VolumeDoctor: Sendable {
     }
 
     // MARK: - Records
+
+    /// What somebody can do about a record that is left alone: a later mobyfs has written it, or its disk does not give it.
+    ///
+    /// - Parameter problem: Why it cannot be read.
+    /// - Returns: Nil where the record is damaged or gone, and may be written anew.
+    private static func adviceBeyondRepair(_ problem: any Error) -> String? {
+        switch problem {
+        case VolumeRecord.Problem.newer: "install the mobyfs that has written it"
+        case is VolumeRecord.Problem: nil
+        case let error as SystemCallError where error.errno == .noSuchFileOrDirectory: nil
+        default: "see to the disk that the pool is on"
+        }
+    }
 
     /// Something is wrong with a volume's record: it may be in memory, there may be a copy, or its data tells enough.
     private func damaged(_ name: VolumeName, _ reason: String, in directory: FilePath) -> Finding {
@@ -164,8 +174,17 @@ struct VolumeDoctor: Sendable {
         guard let name = try? VolumeName(entry), Directories.isRealDirectory(path) else { return [] }
         guard Directories.isRealDirectory(store.directory(of: name)) else { return examine(name, in: path) }
         let reason = "it was set aside in '\(path)', and there is another volume of the name since"
-        // One that cannot be read may have a copy.
-        guard let volume = (try? Self.record(in: path, of: name).get()) ?? rebuilt(name, in: path)?.volume else {
+        let found: Volume?
+        switch Self.record(in: path, of: name) {
+        case .success(let volume): found = volume
+        case .failure(let problem):
+            if let advice = Self.adviceBeyondRepair(problem) {
+                return [Finding(.quarantine, entry, "\(reason); \(problem)", advice: advice)]
+            }
+            // There may be a copy.
+            found = rebuilt(name, in: path)?.volume
+        }
+        guard let volume = found else {
             return [Finding(.quarantine, entry, reason, advice: "look into it, and delete it if nobody needs it")]
         }
         return [
@@ -182,6 +201,7 @@ struct VolumeDoctor: Sendable {
             let content = try? Directories.entries(of: path), !content.isEmpty
         else { return [] }
         let reason = "'mobyfs trash' does not know it: \(problem)"
+        if let advice = Self.adviceBeyondRepair(problem) { return [Finding(.trash, entry, reason, advice: advice)] }
         guard let (volume, advice) = rebuilt(Trash.name(in: entry), in: path) else {
             return [
                 Finding(.trash, entry, reason, advice: "look into '\(path)', and delete it if nobody needs it")
