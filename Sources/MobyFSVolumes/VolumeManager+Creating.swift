@@ -23,7 +23,7 @@ extension VolumeManager {
         let wanted = (options ?? [:]).merging(defaults) { given, _ in given }
         if wanted["from"] != nil { await refresh(nil) }
         try await work(on: name, for: .creating, within: limit ?? limits.long) { deadline in
-            let existing = self.entry(name)
+            let existing = await self.present(name)
             if let trouble = existing?.trouble { throw Self.troubled(name, trouble) }
             if let volume = existing?.volume, volume.removedAt == nil {
                 if options != nil { try await self.compare(volume, with: wanted) }

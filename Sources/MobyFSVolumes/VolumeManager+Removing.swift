@@ -18,9 +18,11 @@ extension VolumeManager {
 
     /// The volume, if it is there and nothing speaks against removing it.
     ///
+    /// Needs the volume's lock.
+    ///
     /// - Throws: ``VolumeError`` that says what does.
     func removable(_ name: VolumeName) async throws -> Volume? {
-        guard let entry = entry(name) else { return nil }
+        guard let entry = await present(name) else { return nil }
         if let trouble = entry.trouble { throw Self.troubled(name, trouble) }
         guard let volume = entry.volume, volume.removedAt == nil else { return nil }
         guard !volume.options.isProtected else {

@@ -378,7 +378,7 @@ package final class VolumeManager: Sendable {
     }
 
     /// A volume that somebody holds, and that the pool lacks: it is forgotten by no engine for that.
-    private static func missing(_ name: VolumeName, in root: FilePath) -> Entry {
+    static func missing(_ name: VolumeName, in root: FilePath) -> Entry {
         var entry = Entry()
         entry.trouble =
             "a container holds it, and there is no such volume in '\(root)': mount the file system that it is on"

@@ -195,6 +195,20 @@ package struct VolumeStore: Sendable {
             + "can be done"
     }
 
+    /// Whether there is nothing of a volume, neither in its place nor set aside.
+    ///
+    /// - Throws: ``SystemCallError`` if that cannot be seen.
+    func lacks(_ name: VolumeName) throws -> Bool {
+        try [volumes, quarantine].allSatisfy { folder in
+            do {
+                _ = try Files.isDirectory(folder.appending(name.description), followingLinks: false)
+                return false
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                return true
+            }
+        }
+    }
+
     private func existingEntries(of path: FilePath) -> [String] {
         do {
             return try Directories.entries(of: path)

@@ -33,6 +33,63 @@ import Testing
         }
     }
 
+    /// Moved or deleted, as the doctor advises, while the daemon runs.
+    @Test(arguments: [true, false], ["create", "remove", "doctor"])
+    func aNameIsFreeOnceWhatHadItIsTakenAway(isLink: Bool, call: String) async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            var place = fixture.pool.appending("volumes/db")
+            if isLink {
+                #expect(symlink(fixture.root.string, place.string) == 0)
+            } else {
+                try await fixture.volumes.create("db", options: nil)
+                try place.appending("record.json").write("{")
+                place = fixture.pool.appending("quarantine/db")
+            }
+            let volumes = await fixture.restarted().volumes
+            // As long as it is there, it is refused, whoever looks.
+            #expect(try await volumes.findings().count == 1)
+            await #expect(throws: VolumeError.self) { try await volumes.create("db", options: nil) }
+            await #expect(throws: VolumeError.self) { try await volumes.remove("db") }
+
+            try Files.rename(place, to: fixture.root.appending("away"))
+            switch call {
+            case "create": try await volumes.create("db", options: nil)
+            case "remove": try await volumes.remove("db")
+            default: #expect(try await volumes.findings().isEmpty)
+            }
+            let listed = try volumes.describeAll()
+            #expect(listed.count == (call == "create" ? 1 : 0))
+            #expect(listed.allSatisfy { $0.trouble == nil })
+        }
+    }
+
+    /// The engine is to take its Mount back.
+    @Test func aVolumeThatIsHeldAndTakenAwayIsKnownUntilItIsUnmounted() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            _ = try await fixture.volumes.mount("db", id: "c", for: nil)
+            try fixture.pool.appending("volumes/db/record.json").write("{")
+            let volumes = await fixture.restarted().volumes
+            try TreeRemover.remove(fixture.pool.appending("quarantine/db"))
+            #expect(try await volumes.findings().map(\.kind) == [.data])
+            #expect(try volumes.describe("db").mountCount == 1)
+            await #expect(throws: VolumeError.self) { try await volumes.create("db", options: nil) }
+            try await volumes.unmount("db", id: "c")
+            try await volumes.create("db", options: nil)
+        }
+    }
+
+    /// As the error of a Create advises that does not go with it.
+    @Test func keptDataThatIsTakenAwayIsNotTakenUp() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: ["on-remove": "keep"])
+            try await fixture.volumes.remove("db")
+            try Files.rename(fixture.pool.appending("volumes/db"), to: fixture.root.appending("away"))
+            try await fixture.volumes.create("db", options: ["colour": "red"])
+            #expect(try await fixture.restarted().volumes.describe("db").volume?.isAdopted == false)
+        }
+    }
+
     @Test func aMendedRecordBringsTheVolumeBack() async throws {
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
             try await fixture.volumes.create("db", options: ["colour": "red"])

@@ -5,12 +5,15 @@ import MobyFSHost
 import SystemPackage
 
 extension VolumeManager {
-    /// Looks through the pool for what is not as it should be, and changes nothing.
+    /// Looks through the pool for what is not as it should be, and changes nothing there.
+    ///
+    /// What somebody has taken away, as was advised before, is forgotten.
     package func findings() async throws -> [Finding] {
         await checkPool()
         if let trouble = poolTrouble ?? poolSickness {
             return [Finding(.pool, store.root.string, "it cannot be read: \(trouble)", advice: "see to its disk")]
         }
+        await forgetTakenAway()
         let findings = try await BlockingWork.run { [doctor, store] in
             let findings = try Self.findings(ofPoolAt: store.root) + doctor.findings()
             let subjects = Set(findings.map(\.subject))
