@@ -72,12 +72,17 @@ struct SnapshotStore: Sendable {
                 .unavailable, "'\(root)' is no folder, or a symbolic link, which is not followed: put the folder back")
         }
         try recover()
-        for entry in try Directories.entries(of: root) where entry.hasPrefix(Self.stagingPrefix) {
-            discard(root.appending(entry))
-        }
+        for staging in try staged() { discard(staging) }
         let path = root.appending("\(Self.stagingPrefix)\(String(UInt64.random(in: 0...UInt64.max), radix: 36))")
         try Directories.create(path, mode: 0o700, isDurable: false)
         return path
+    }
+
+    /// What is staged, by this process or by one that was cut off.
+    func staged() throws -> [FilePath] {
+        guard Directories.isRealDirectory(root) else { return [] }
+        return try Directories.entries(of: root).filter { $0.hasPrefix(Self.stagingPrefix) }.map { root.appending($0) }
+            .filter { Directories.isRealDirectory($0) }
     }
 
     /// Makes a staged directory a snapshot: after this it survives a power cut.
@@ -138,10 +143,8 @@ struct SnapshotStore: Sendable {
 
     /// Content that a crash has left out of place, and its place.
     func displaced() throws -> [(old: FilePath, content: FilePath)] {
-        guard Directories.isRealDirectory(root) else { return [] }
-        return try Directories.entries(of: root).filter { $0.hasPrefix(Self.stagingPrefix) }.flatMap { entry in
-            let staging = root.appending(entry)
-            return try Directories.entries(of: staging).filter { $0.hasSuffix(Self.oldSuffix) }.compactMap { old in
+        try staged().flatMap { staging in
+            try Directories.entries(of: staging).filter { $0.hasSuffix(Self.oldSuffix) }.compactMap { old in
                 let content = volume.appending(String(old.dropLast(Self.oldSuffix.count)))
                 return (try? FileID(of: content)) == nil ? (staging.appending(old), content) : nil
             }

@@ -274,8 +274,10 @@ extension VolumeManager {
         if !isGone { leftovers.withLock { $0.append(context.root) } }
     }
 
-    /// Tries again to delete half-made volumes; something may have been at work in them.
+    /// Deletes what an earlier process has left in volumes, and tries again to delete half-made ones: something may have
+    /// been at work in them.
     package func discardLeftovers() async {
+        await collectCutOffSnapshots()
         let paths = leftovers.withLock { paths in
             defer { paths = [] }
             return paths

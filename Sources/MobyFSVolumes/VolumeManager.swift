@@ -93,8 +93,10 @@ package final class VolumeManager: Sendable {
     private let state = Mutex(State())
     /// Volumes that are being filled, by ID; the name of each is locked.
     let drafts = Mutex<[String: Draft]>([:])
-    /// Half-made volumes that are to be deleted, and could not be yet.
+    /// Half-made volumes and snapshots that are to be deleted, and could not be yet.
     let leftovers = Mutex<[FilePath]>([])
+    /// Volumes in which it is still to be looked for what an earlier process has left.
+    let unsearched = Mutex<[VolumeName]>([])
     let deletionClock = Mutex(DeletionClock())
     /// Copies that somebody may want to see the progress of.
     let copies = CopyWatch()
@@ -340,6 +342,7 @@ package final class VolumeManager: Sendable {
             }
             guard isLatest else { return }
             leftovers.withLock { $0 = contents.leftovers }
+            unsearched.withLock { $0 = contents.volumes.map(\.name) }
             removals.continuation.yield()
             await noteIdleMounts()
             await announceHeld()

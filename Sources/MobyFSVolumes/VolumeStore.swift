@@ -12,7 +12,8 @@ package import SystemPackage
 /// volumes/NAME/secrets.json  the passwords among it, where there are any
 /// volumes/NAME/data/         the data of a directory volume
 /// volumes/NAME/snapshots/    see ``SnapshotStore``
-/// volumes/.new-*/            a volume that is being created; in a pool of several hosts, .new-HOST-*
+/// volumes/.new-*/            a volume that is being created, or what is to be deleted; in a pool of several hosts,
+///                            .new-HOST-*
 /// trash/NAME.TIME/           a volume that was removed
 /// quarantine/NAME/           a volume whose record does not parse, with reason.txt
 /// ```
@@ -248,13 +249,54 @@ package struct VolumeStore: Sendable {
     /// - Returns: The directory.
     /// - Throws: ``SystemCallError``.
     func stage(for sharing: SharedPool?) throws -> FilePath {
-        let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
-        let host = sharing?.id.map { "\($0)-" } ?? ""
-        let path = volumes.appending("\(Self.stagingPrefix)\(host)\(unique)")
+        let path = stagingPath(for: sharing)
         // Nothing is lost with it before commit(_:as:), which syncs what is in it and then its name.
         try Directories.create(path, mode: 0o711, isDurable: false)
         try sharing?.open(path)
         return path
+    }
+
+    private func stagingPath(for sharing: SharedPool?) -> FilePath {
+        let unique = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let host = sharing?.id.map { "\($0)-" } ?? ""
+        return volumes.appending("\(Self.stagingPrefix)\(host)\(unique)")
+    }
+
+    /// Whether a snapshot or restore of a volume is under way, or was cut off.
+    func hasStaged(_ name: VolumeName) -> Bool {
+        let snapshots = SnapshotStore(in: directory(of: name)) { _ in }
+        // What cannot be read has nothing that could be deleted.
+        return (try? snapshots.staged())?.isEmpty == false
+    }
+
+    /// Takes out of a volume what a snapshot or restore that was cut off has left, to be discarded while others work on it.
+    ///
+    /// Needs the volume's lock. Content that is to be put back in its place stays, with all that is beside it.
+    ///
+    /// - Parameters:
+    ///   - name: The volume.
+    ///   - isHeld: Whether somebody uses it.
+    ///   - sharing: The hosts that share the pool; nil where there are none.
+    /// - Returns: Where it is now.
+    /// - Throws: ``SystemCallError``; what was not taken out is where it was.
+    func takeStaged(of name: VolumeName, isHeld: Bool, for sharing: SharedPool?) throws -> [FilePath] {
+        let snapshots = SnapshotStore(in: directory(of: name)) { discard($0) }
+        guard try snapshots.displaced().isEmpty else { return [] }
+        var taken: [FilePath] = []
+        for staging in try snapshots.staged() {
+            if (try? FileID(of: staging.appending(VolumeRecord.fileName))) != nil {
+                // It may have been the volume's own content, whose limit goes with it and is set again by a Mount.
+                if !isHeld { snapshots.takeBack(staging) }
+            } else {
+                let place = stagingPath(for: sharing)
+                // Not durable: after a power cut it is found again.
+                try Files.rename(staging, to: place)
+                taken.append(place)
+            }
+        }
+        // With the last one goes the folder.
+        Directories.removeIfEmpty(snapshots.root)
+        return taken
     }
 
     /// Makes a staged directory a volume: after this it survives a power cut, before it there was nothing.

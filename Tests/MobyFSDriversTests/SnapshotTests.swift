@@ -4,9 +4,10 @@ import Glibc
 import MobyFSDrivers
 import MobyFSHost
 import MobyFSTesting
-import MobyFSVolumes
 import SystemPackage
 import Testing
+
+@testable import MobyFSVolumes
 
 /// Snapshots as the manager keeps them, of volumes in a plain directory.
 @Suite struct SnapshotTests {
@@ -72,10 +73,61 @@ import Testing
             try Files.rename(data("db", in: fixture), to: staging.appending("data.old"))
 
             let restarted = await fixture.restarted()
+            await restarted.volumes.discardLeftovers()
             let path = try await restarted.volumes.mount("db", id: "c", for: nil)
             #expect(try path.appending("file").text == "precious")
             try await restarted.volumes.unmount("db", id: "c")
         }
+    }
+
+    /// With a record, it was cut off when it was whole but for its name, or by a restore.
+    @Test(arguments: [false, true])
+    func whatACutOffOneHasLeftGoesAfterTheStart(hasRecord: Bool) async throws {
+        try await withVolumeManager(drivers: drivers) { first in
+            for name in ["db", "other"] { try await first.volumes.create(name, options: nil) }
+            try data("db", in: first).appending("file").write("precious")
+            _ = try await first.volumes.snapshot("db", as: "whole")
+            for name in ["db", "other"] { try leave("snapshots/.new-1", in: name, of: first, hasRecord: hasRecord) }
+
+            let (fixture, volumes) = (await first.restarted(), first.pool.appending("volumes"))
+            await fixture.volumes.discardLeftovers()
+            #expect(try Directories.entries(of: volumes).sorted() == ["db", "other"])
+            #expect(try Directories.entries(of: volumes.appending("db/snapshots")) == ["whole"])
+            #expect(!volumes.appending("other/snapshots").exists)
+            #expect(try data("db", in: fixture).appending("file").text == "precious")
+            #expect(try await fixture.volumes.snapshots(of: "db").count == 1)
+
+            // Not all volumes are looked at each time.
+            try leave("snapshots/.new-2", in: "db", of: fixture, hasRecord: hasRecord)
+            await fixture.volumes.discardLeftovers()
+            #expect(volumes.appending("db/snapshots/.new-2").exists)
+        }
+    }
+
+    /// It is perhaps a snapshot that is being made.
+    @Test func whatIsStagedInAVolumeThatSomebodyWorksOnIsLeftAlone() async throws {
+        try await withVolumeManager(drivers: drivers) { first in
+            try await first.volumes.create("db", options: nil)
+            try leave("snapshots/.new-1", in: "db", of: first, hasRecord: false)
+            let fixture = await first.restarted()
+            let name = try VolumeName("db")
+            let staged = fixture.pool.appending("volumes/db/snapshots/.new-1/data/file")
+            try #require(fixture.volumes.locks.tryLock(name))
+            await fixture.volumes.discardLeftovers()
+            #expect(staged.exists)
+            fixture.volumes.locks.unlock(name)
+            await fixture.volumes.discardLeftovers()
+            #expect(!staged.exists)
+        }
+    }
+
+    /// As a crash leaves it.
+    private func leave(_ staging: String, in name: String, of fixture: ManagerFixture, hasRecord: Bool) throws {
+        let volume = fixture.pool.appending("volumes").appending(name)
+        try Directories.create(volume.appending(staging).appending("data"), mode: 0o755)
+        try volume.appending(staging).appending("data/file").write("half")
+        guard hasRecord else { return }
+        try volume.appending(staging).appending("record.json").write(volume.appending("record.json").text)
     }
 
     @Test(.enabled(if: geteuid() == 0, "needs root"))
