@@ -21,7 +21,8 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         let name: Name
     }
 
-    /// The file that keeps the numbers of subvolumes that are deleted, but whose quota groups may be left.
+    /// The file that keeps the numbers of subvolumes that are deleted, but whose quota groups may be left, where
+    /// there is room for it.
     static let journal = "quota-groups"
 
     private let top: BtrfsDirectory
@@ -111,17 +112,27 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         let quotas = try top.quotaStatus()
         let numbers = try readJournal().union(found.map(\.id))
         guard !numbers.isEmpty else { return }
-        if quotas != nil {
-            try DurableFile.write(numbers.map { "\($0)\n" }.joined().utf8, to: journal)
-        }
+        // In a full file system there is no room for it, nor will there be unless something is deleted: what a crash
+        // leaves of quota groups then is the lesser evil.
+        let isNoted = try quotas == nil || write(numbers)
         for index in found.indices {
             try prepare(index)
-            if let quotas { try dissolveGroup(of: found[index].id, quotas) }
+            if let quotas { _ = try Self.ifThereIsRoom { try dissolveGroup(of: found[index].id, quotas) } }
         }
         for index in found.indices.reversed() { try delete(index) }
         guard let quotas else { return }
-        try removeGroups(of: numbers, quotas, until: deadline)
-        try Files.unlink(journal)
+        do {
+            try removeGroups(of: numbers, quotas, until: deadline)
+        } catch {
+            // By now there may be room, so that whoever comes back for them knows which they are.
+            if !isNoted { _ = try write(numbers) }
+            throw error
+        }
+        do {
+            try Files.unlink(journal)
+        } catch let error as SystemCallError where !isNoted && error.errno == .noSuchFileOrDirectory {
+            return
+        }
     }
 
     /// Makes sure that what is inside can be deleted.
@@ -176,6 +187,26 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
 
     // MARK: - Quota groups
 
+    /// Does what takes some room.
+    ///
+    /// - Returns: What `body` does; nil if the file system is too full for it.
+    private static func ifThereIsRoom<Result>(_ body: () throws -> Result) throws -> Result? {
+        do {
+            return try body()
+        } catch let error as SystemCallError where [.noSpace, .diskQuotaExceeded].contains(error.errno) {
+            return nil
+        }
+    }
+
+    /// Writes the journal.
+    ///
+    /// - Returns: Whether there was room for it; without, it is as it was.
+    private func write(_ numbers: Set<UInt64>) throws -> Bool {
+        try Self.ifThereIsRoom {
+            try DurableFile.write(numbers.map { "\($0)\n" }.joined().utf8, to: journal)
+        } != nil
+    }
+
     private func readJournal() throws -> Set<UInt64> {
         do {
             let bytes = try DurableFile.read(journal)
@@ -209,7 +240,9 @@ package struct BtrfsSubvolumeRemover: ~Copyable {
         var pause: UInt32 = 5_000
         while true {
             try top.commit()
-            left = try left.filter { try !removeGroups(of: $0, quotas, &cleared) }
+            left = try left.filter { subvolume in
+                try Self.ifThereIsRoom { try removeGroups(of: subvolume, quotas, &cleared) } != true
+            }
             if left.isEmpty { return }
             guard ContinuousClock.now < deadline else {
                 throw SystemCallError(

@@ -150,6 +150,48 @@ struct BtrfsSubvolumeRemoverTests {
         }
     }
 
+    /// A full file system has no room for a note either, and gets none unless something is deleted.
+    @Test func deletesWhereTheFileSystemIsFull() async throws {
+        try await withBtrfs { pool in
+            let directory = try BtrfsDirectory(pool)
+            try directory.enableQuota(countingAll: false)
+            let tree = pool.appending("tree")
+            try Directories.create(tree, mode: 0o711)
+            try create(tree.appending("data"))
+            try create(tree.appending("data/nested"))
+            let id = try #require(try BtrfsDirectory(tree.appending("data")).subvolume()).id
+            try directory.createGroup(.volume(id))
+            try directory.assign(.subvolume(id), to: .volume(id))
+            _ = try tree.appending("data/file").writeUntilRefused(atMost: 8 << 20)
+            try directory.commit()
+            try fill(pool, names: tree.appending("data/nested"))
+            let refusal = #expect(throws: SystemCallError.self) {
+                try DurableFile.write("x".utf8, to: tree.appending("note"))
+            }
+            #expect(refusal?.errno == .noSpace)
+
+            try remove(below: tree)
+            #expect(try Directories.entries(of: tree).isEmpty)
+            try await expectNoGroups(pool)
+            try DurableFile.write("x".utf8, to: tree.appending("note"))
+        }
+    }
+
+    /// Takes all room there is: that of data, and then that of names.
+    private func fill(_ pool: FilePath, names folder: FilePath) throws {
+        #expect(try pool.appending("filler").writeUntilRefused(atMost: 1 << 30).reason == .noSpace)
+        let name = String(repeating: "x", count: 240)
+        for number in 0..<1_000_000 {
+            let file = open(folder.appending("\(name)\(number)").string, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+            guard file >= 0 else {
+                #expect(Errno(rawValue: errno) == .noSpace)
+                return
+            }
+            close(file)
+        }
+        Issue.record("there is room for any number of files")
+    }
+
     /// The kernel counts for a subvolume as long as a file in it is open; that must not be forgotten.
     @Test func comesBackForTheGroupsOfWhatIsOpen() async throws {
         try await withBtrfs { pool in
