@@ -48,16 +48,39 @@ extension ImageVolume {
             }
         } catch {
             throw await BlockingWork.run {
+                // While all that was written is there.
+                let isFull = makerLackedRoom(error)
                 discard()
-                return lackOfSpace("create", error, size) ?? error
+                return lackOfSpace("create", error, size, isFull: isFull) ?? error
             }
         }
+    }
+
+    /// Whether a pool without room is why mkfs.btrfs failed, which speaks of an input/output error then.
+    ///
+    /// Blocks.
+    private func makerLackedRoom(_ error: any Error) -> Bool {
+        guard fileSystem == .btrfs, let error = error as? HelperError, case .failed = error.reason,
+            // Where that cannot be told, what it said has to do.
+            let free = try? Directories.freeBytes(of: image.path.removingLastComponent())
+        else { return false }
+        // It begins with 2 MiB of zeros, and writes little more.
+        return free < 4 << 20
     }
 
     /// Says what an image does not fit into; nil if that is not what is wrong.
     ///
     /// Blocks.
-    func lackOfSpace(_ verb: String, _ error: any Error, _ size: ByteSize) -> VolumeError? {
+    ///
+    /// - Parameters:
+    ///   - verb: What was to be done with the volume.
+    ///   - error: Why it failed.
+    ///   - size: The size that was asked for.
+    ///   - isFull: Whether it is known to have failed for lack of room, though the error does not say so.
+    /// - Returns: What to throw instead.
+    func lackOfSpace(
+        _ verb: String, _ error: any Error, _ size: ByteSize, isFull: Bool = false
+    ) -> VolumeError? {
         let reason = (error as? SystemCallError)?.errno
         let folder = image.path.removingLastComponent()
         if reason == .fileTooLarge {
@@ -66,7 +89,8 @@ extension ImageVolume {
                 "cannot \(verb) volume '\(name)': the file system of the pool takes no file of \(size); ask for less")
         }
         let isFull =
-            reason == .noSpace || (error as? HelperError)?.lines.contains { $0.contains("No space left") } == true
+            isFull || reason == .noSpace
+            || (error as? HelperError)?.lines.contains { $0.contains("No space left") } == true
         guard isFull, let free = try? Directories.freeBytes(of: folder) else { return nil }
         return VolumeError(
             .io,
