@@ -110,6 +110,16 @@ package protocol VolumeDriver: Sendable {
     /// Unmounts for good, before ``remove(_:in:)``; for drivers whose volumes stay mounted while nobody holds them.
     func release(_ volume: Volume, in context: DriverContext) async throws
 
+    /// Whether a held volume is not held to its size just now, as somebody has taken its limit away. Blocks.
+    ///
+    /// - Throws: ``SystemCallError`` if that cannot be seen.
+    func lacksLimit(_ volume: Volume, in context: DriverContext) throws -> Bool
+
+    /// Holds a volume to its size again that ``lacksLimit(_:in:)``. Blocks.
+    ///
+    /// - Throws: ``VolumeError`` or ``SystemCallError`` if it cannot be.
+    func renewLimit(of volume: Volume, in context: DriverContext) throws
+
     /// Says how full a volume is, where that is counted. Blocks.
     ///
     /// - Returns: Nil where its own file system, if one is mounted, or else each of its files has to be asked.
@@ -153,6 +163,8 @@ extension VolumeDriver {
         try await unmount(volume, in: context)
     }
     package func purge(_ directory: FilePath) throws {}
+    package func lacksLimit(_ volume: Volume, in context: DriverContext) throws -> Bool { false }
+    package func renewLimit(of volume: Volume, in context: DriverContext) throws {}
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }
     package func obstacleToCopying(_ volume: Volume, in context: DriverContext) throws -> String? { nil }
     package func missing(of volume: Volume, in context: DriverContext) -> FilePath? { nil }

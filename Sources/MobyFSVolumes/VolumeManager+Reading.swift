@@ -61,7 +61,7 @@ extension VolumeManager {
 
     private func describe(_ name: VolumeName, _ entry: Entry, _ sickness: String?) -> VolumeDescription {
         var description = VolumeDescription(
-            name: name, holders: entry.holders, trouble: entry.trouble ?? entry.mountFailure)
+            name: name, holders: entry.holders, trouble: entry.trouble ?? entry.mountFailure ?? entry.limitTrouble)
         guard let volume = entry.volume else { return description }
         description.volume = volume
         description.warning = volume.warning

@@ -22,6 +22,8 @@ package final class VolumeManager: Sendable {
         var trouble: String?
         /// Why the last Mount failed, until one succeeds.
         var mountFailure: String?
+        /// Why a volume in use is not held to its size, though it should be.
+        var limitTrouble: String?
         /// Whether nobody holds the volume and something of it may be mounted all the same.
         var isIdle = false
         /// Whether all that is known of it is that somebody holds it.

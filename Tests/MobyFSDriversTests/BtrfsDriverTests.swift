@@ -323,6 +323,52 @@ struct BtrfsDriverTests {
         }
     }
 
+    /// As an administrator does who is told to, while containers go on.
+    @Test(arguments: [false, true])
+    func limitsVolumesInUseAnewAfterQuotasWereSwitchedOff(andOn: Bool) async throws {
+        try await withVolumes { fixture in
+            for name in ["db", "www"] { try await fixture.volumes.create(name, options: ["size": "32M"]) }
+            // The first is empty, the other is not.
+            let first = try await fixture.volumes.mount("db", id: "c", for: nil)
+            let path = try await fixture.volumes.mount("www", id: "c", for: nil)
+            _ = try path.appending("old").writeUntilRefused(atMost: 8 << 20)
+            try await btrfs("quota", "disable", fixture.root.string)
+            if andOn { try await btrfs("quota", "enable", fixture.root.string) }
+            await fixture.volumes.checkCondition()
+            for name in ["db", "www"] { #expect(try fixture.volumes.describe(name).trouble == nil) }
+            for place in [first, path] {
+                #expect(try BtrfsDirectory(place).limit(of: group(place)) == 32 << 20)
+            }
+            #expect(try BtrfsDirectory(path).waitForRescan(until: .now + .seconds(60)))
+            let filled = try path.appending("new").writeUntilRefused()
+            #expect(filled.reason == Errno(rawValue: EDQUOT) && filled.bytes <= 24 << 20, "\(filled)")
+            for name in ["db", "www"] { try await fixture.volumes.unmount(name, id: "c") }
+        }
+    }
+
+    @Test(.enabled(if: Machine.hasSimpleQuotas, "needs simple quotas: Linux 6.7"))
+    func tellsOfAVolumeInUseThatCannotBeLimitedAnew() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: ["size": "32M"])
+            let path = try await fixture.volumes.mount("db", id: "c", for: nil)
+            try path.appending("file").write("x")
+            try await btrfs("quota", "disable", fixture.root.string)
+            try BtrfsDirectory(fixture.root).enableQuota(countingAll: false)
+            for _ in 0..<2 {
+                await fixture.volumes.checkCondition()
+                let trouble = try fixture.volumes.describe("db").trouble ?? ""
+                #expect(trouble.contains("not held to its size"), "\(trouble)")
+                #expect(trouble.contains("btrfs quota disable") && trouble.contains("limits all other volumes"))
+            }
+            try await btrfs("quota", "disable", fixture.root.string)
+            try await btrfs("quota", "enable", fixture.root.string)
+            await fixture.volumes.checkCondition()
+            #expect(try fixture.volumes.describe("db").trouble == nil)
+            #expect(try BtrfsDirectory(path).limit(of: group(path)) == 32 << 20)
+            try await fixture.volumes.unmount("db", id: "c")
+        }
+    }
+
     /// Simple quotas would take what is there for nothing.
     @Test func countsWhatIsThereWhenAVolumeGetsASize() async throws {
         try await withVolumes { fixture in

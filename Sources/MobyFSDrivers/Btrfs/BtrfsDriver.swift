@@ -140,7 +140,7 @@ package struct BtrfsDriver: VolumeDriver {
                 let data = try BtrfsDirectory(path)
                 guard let subvolume = try data.subvolume() else { throw Self.noSubvolume(volume, path) }
                 try BtrfsIdentity(state: volume.state)?.require(subvolume, of: volume, at: data)
-                try BtrfsSize(of: volume, subvolume).apply(to: data)
+                try BtrfsSize(of: volume, subvolume).renew(on: data)
                 try RootAttributes.apply(volume.options, to: path)
             } catch let error as VolumeError {
                 throw error
@@ -151,6 +151,19 @@ package struct BtrfsDriver: VolumeDriver {
     }
 
     package func unmount(_ volume: Volume, in context: DriverContext) async throws {}
+
+    package func lacksLimit(_ volume: Volume, in context: DriverContext) throws -> Bool {
+        let data = try BtrfsDirectory(mountpoint(of: volume, in: context))
+        guard let subvolume = try data.subvolume() else { return false }
+        return try BtrfsSize(of: volume, subvolume).isMissing(from: data)
+    }
+
+    package func renewLimit(of volume: Volume, in context: DriverContext) throws {
+        let data = try BtrfsDirectory(mountpoint(of: volume, in: context))
+        guard let subvolume = try data.subvolume() else { throw Self.noSubvolume(volume, data.path) }
+        try BtrfsIdentity(state: volume.state)?.require(subvolume, of: volume, at: data)
+        try BtrfsSize(of: volume, subvolume).renew(on: data)
+    }
 
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? {
         guard let size = volume.options.size else { return nil }

@@ -28,7 +28,7 @@ struct BtrfsSize {
     /// - Throws: ``VolumeError`` if the volume cannot be held to its size; ``SystemCallError``.
     func apply(to data: borrowing BtrfsDirectory, until deadline: ContinuousClock.Instant? = nil) throws {
         guard let size = volume.options.size else { return try lift(data) }
-        let isSet = try data.limit(of: group) == size.bytes && data.members(of: group).contains(own)
+        let isSet = try !isMissing(from: data)
         if !isSet { try prepare(data, size) }
         guard let status = try data.quotaStatus() else { return }
         if !status.isSimple {
@@ -37,6 +37,21 @@ struct BtrfsSize {
             if let deadline { try waitForRescan(of: data, until: deadline) }
         }
         if !isSet { try data.setLimit(of: group, to: size.bytes) }
+    }
+
+    /// Makes the limit of a volume that has been there for some time what the volume's options say.
+    ///
+    /// - Throws: ``VolumeError`` if the volume cannot be held to its size; ``SystemCallError``.
+    func renew(on data: borrowing BtrfsDirectory) throws {
+        // Whoever has switched quotas off did so to all volumes, and simple quotas would never count what these hold.
+        if try isMissing(from: data), try data.quotaStatus() == nil { try data.enableQuota(countingAll: true) }
+        try apply(to: data)
+    }
+
+    /// Whether the volume has a size that nothing holds it to.
+    func isMissing(from data: borrowing BtrfsDirectory) throws -> Bool {
+        guard let size = volume.options.size else { return false }
+        return try data.limit(of: group) != size.bytes || !data.members(of: group).contains(own)
     }
 
     /// Takes away the limit that kept data may have from an earlier volume.
@@ -78,7 +93,8 @@ struct BtrfsSize {
                 .unavailable,
                 "volume '\(volume.name)' cannot be held to \(size): the pool's simple quotas do not count what it held when "
                     + "they were switched on; run 'btrfs quota disable \(data.path)' and then 'btrfs quota enable "
-                    + "\(data.path)', or copy its data to a new volume")
+                    + "\(data.path)', after which mobyfs limits all other volumes in use anew within moments and the "
+                    + "rest when they are mounted, or copy its data to a new volume")
         }
         try data.createGroup(own)
         try data.createGroup(group)

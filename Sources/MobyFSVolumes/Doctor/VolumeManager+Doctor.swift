@@ -66,7 +66,7 @@ extension VolumeManager {
                     .data, name.description, "its folder '\(folder)' is gone from the pool",
                     advice: "put it back; or give the volume up: 'mobyfs volume rm \(name)'")
             }
-            return entry.mountFailure.map {
+            return (entry.mountFailure ?? entry.limitTrouble).map {
                 Finding(.data, name.description, $0, advice: "see to it and mount the volume again")
             }
         }
