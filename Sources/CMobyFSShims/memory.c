@@ -3,6 +3,7 @@
 #include "mobyfs_memory.h"
 
 #include <link.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,3 +24,9 @@ static int release(struct dl_phdr_info *object, size_t size, void *unused) {
 }
 
 void mobyfs_release_code(void) { dl_iterate_phdr(release, NULL); }
+
+void mobyfs_bound_heap(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}

@@ -75,6 +75,7 @@ struct StartCommand: AsyncParsableCommand {
 
     func run() async throws {
         CoreDumps.forgo()
+        Heap.bound()
         var flags: [Setting: String] = [:]
         flags[.dataDirectory] = dataDir.map(AbsolutePath.of)
         flags[.runtimeDirectory] = runtimeDir.map(AbsolutePath.of)

@@ -3,3 +3,6 @@
 
 /// Lets go of the program's code in memory; what runs is read again from the page cache, a piece at a time.
 void mobyfs_release_code(void);
+
+/// Has malloc(3) use one heap for all threads, and the kernel's own pages for whatever is large, however often.
+void mobyfs_bound_heap(void);
