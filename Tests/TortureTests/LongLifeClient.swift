@@ -12,6 +12,8 @@ struct LongLifeClient: Sendable {
     private static let connectionLife = 1000
     /// So many volumes are held at most.
     private static let limit = 100
+    /// As much as there is to be said of a volume later on.
+    private static let options = #","Opts":{"mode":"0755"}"#
 
     private let names: [String]
     private var generator: SeededGenerator
@@ -30,7 +32,7 @@ struct LongLifeClient: Sendable {
     }
 
     mutating func createAll(with daemon: RunningDaemon) async throws {
-        for name in names { try await call(daemon, "VolumeDriver.Create", name, #","Opts":{}"#) }
+        for name in names { try await call(daemon, "VolumeDriver.Create", name, Self.options) }
     }
 
     /// Makes calls, at the end of which nothing is held.
@@ -68,7 +70,7 @@ struct LongLifeClient: Sendable {
             try await call(daemon, "VolumeDriver.Unmount", name, #","ID":"\#(id)""#)
         case ..<96 where !held.contains { $0.name == name }:
             try await call(daemon, "VolumeDriver.Remove", name)
-            try await call(daemon, "VolumeDriver.Create", name, #","Opts":{}"#)
+            try await call(daemon, "VolumeDriver.Create", name, Self.options)
         case ..<98: try await call(daemon, "Control.InspectVolume", name)
         default:
             let mode = ["0700", "0755"].randomElement(using: &generator) ?? "0700"

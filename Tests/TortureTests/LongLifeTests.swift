@@ -72,6 +72,11 @@ import TortureSupport
             try await Self.each(&clients) {
                 try await $0.work(calls / Self.clients / 10, with: daemon, images: images)
             }
+            try await eventually(within: .seconds(60), "what was removed is deleted") {
+                let reply = try await Wire(daemon.runtime.appending("control.sock")).exchange(
+                    Wire.post("/Control.ListTrash", "{}"))
+                return reply.contains(#""Items":[]"#)
+            }
             let sample = try ProcessSample(daemon.processID)
             let latencies = clients.reduce(into: [:]) { $0.merge($1.latencies, uniquingKeysWith: +) }
             parts.append(
