@@ -44,6 +44,8 @@ enum TerminalText {
 
     /// Writes lines to standard error, each fit for a terminal.
     static func complain(_ lines: String...) {
+        // In a pipe or a file, too, what was printed before comes before.
+        fflush(nil)
         let text = lines.map { "\(line($0))\n" }.joined()
         _ = try? FileDescriptor.standardError.writeAll(text.utf8)  // a closed stderr hears nothing
     }

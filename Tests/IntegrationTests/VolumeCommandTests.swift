@@ -62,6 +62,11 @@ import Testing
                 #expect(try await mobyfs("volume", "ls", "-q", in: root) == .success("a\nb\n"))
                 let pruned = try await mobyfs("volume", "prune", "--force", in: root)
                 #expect(pruned.output == "a\nb\n" && pruned.complaints.contains("room until \"mobyfs trash empty\""))
+                _ = try await daemon.call("VolumeDriver.Create", #"{"Name":"c"}"#)
+                let log = try await CommandOutcome(
+                    of: ["volume", "prune", "--force", "--config", "/dev/null", "--runtime-dir", "\(root)/run"],
+                    throughProgram: ["sh", "-c", #"exec "$0" "$@" 2>&1"#])
+                #expect(log.output.hasPrefix("c\nremoved 1; "), "what was done, and then what came of it")
                 let ids = try await mobyfs("trash", "ls", "-q", in: root).output
                 #expect(try await mobyfs("trash", "empty", in: root).status == 2)
                 #expect(try await mobyfs("trash", "empty", "--force", "--older-than", "1h", in: root) == .success(""))
