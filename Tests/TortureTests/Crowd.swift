@@ -58,6 +58,8 @@ final class Crowd: Sendable {
     private let hostility: Hostility
     private let door: Door
     private let members: Mutex<[Member]>
+    /// Whose turn it is, of those who do something now and then.
+    private let turn = Mutex(0)
     private let isOver = Atomic(false)
 
     init(_ hostility: Hostility, at door: Door) throws {
@@ -80,7 +82,7 @@ final class Crowd: Sendable {
     ) async throws -> Result {
         try step()
         guard !hostility.isCalm else {
-            return try await BlockingWork.run { try body { try self.step() } }
+            return try await BlockingWork.run { try body { try self.stepNowAndThen() } }
         }
         async let flood: Void = BlockingWork.run {
             // Others are to wait for the daemon, not for a processor that this takes. Only root can take it back.
@@ -101,19 +103,32 @@ final class Crowd: Sendable {
     /// Has each do once what it does.
     private func step() throws {
         try members.withLock { members in
-            for index in members.indices {
-                switch hostility.conduct {
-                case .holdsStill: break
-                case .sends(let limit): try send(limit, from: &members[index])
-                case .floods(let offset):
-                    if members[index].sent == hostility.bytes.count, let offset { members[index].sent = offset }
-                    try send(1 << 20, from: &members[index])
-                case .comesAndGoes(let abruptly):
-                    try send(1 << 20, from: &members[index])
-                    if abruptly { resetAtEnd(members[index].descriptor) }
-                    try replace(&members[index])
-                }
-            }
+            for index in members.indices { try act(&members[index]) }
+        }
+    }
+
+    /// Has one of a hundred do once what it does, and the next at the next call: together they would be a flood.
+    private func stepNowAndThen() throws {
+        let first = turn.withLock { turn in
+            defer { turn = (turn + 1) % 100 }
+            return turn
+        }
+        try members.withLock { members in
+            for index in stride(from: first, to: members.count, by: 100) { try act(&members[index]) }
+        }
+    }
+
+    private func act(_ member: inout Member) throws {
+        switch hostility.conduct {
+        case .holdsStill: break
+        case .sends(let limit): try send(limit, from: &member)
+        case .floods(let offset):
+            if member.sent == hostility.bytes.count, let offset { member.sent = offset }
+            try send(1 << 20, from: &member)
+        case .comesAndGoes(let abruptly):
+            try send(1 << 20, from: &member)
+            if abruptly { resetAtEnd(member.descriptor) }
+            try replace(&member)
         }
     }
 
