@@ -98,7 +98,7 @@ let package = Package(
         // The daemon.
         .target(name: "CMobyFSShims"),
         .target(
-            name: "MobyFSHost", dependencies: ["CMobyFSShims", subprocess, system, logging], swiftSettings: strict),
+            name: "MobyFSHost", dependencies: ["CMobyFSShims", system, logging], swiftSettings: strict),
         .target(
             name: "MobyFSVolumes", dependencies: ["DockerPlugin", "MobyFSHost", system, logging], swiftSettings: strict),
         .target(

@@ -2,7 +2,6 @@
 
 import FoundationEssentials
 import Glibc
-import Subprocess
 import Synchronization
 package import SystemPackage
 
@@ -82,41 +81,22 @@ package struct HelperProgram: Hashable, Sendable {
         let (output, errors) = (try HelperOutput(), try HelperOutput())
         let seconds = (deadline - .now + .milliseconds(999)).components.seconds
         let run = HelperRun(
-            configuration: Configuration(
-                executable: .path(path),
-                arguments: Arguments(executablePathOverride: calledAs, remainingValues: arguments),
-                environment: .custom(Self.keyed(environment)), workingDirectory: "/",
-                platformOptions: Self.ownSession),
+            command: ChildProcess.Command(
+                path: path, arguments: [calledAs ?? path.string] + arguments, environment: environment,
+                hasOwnSession: true),
             input: try Self.pipe(holding: input), output: output, errors: errors, mark: mark, deadline: deadline)
 
         let reason: HelperError.Reason
-        do {
-            switch try await run.ending() {
-            case .exited(0): return output.text
-            case .exited(let status): reason = .failed(status: status)
-            case .signalled(let signal): reason = .signalled(signal)
-            case .killed: reason = .timedOut(seconds: seconds)
-            }
-        } catch let error as SubprocessError {
-            throw SystemCallError("run '\(path)'", error.underlyingError ?? .invalidArgument)
+        switch try await run.ending() {
+        case .ended(.exited(0)): return output.text
+        case .ended(.exited(let status)): reason = .failed(status: status)
+        case .ended(.signalled(let signal)): reason = .signalled(signal)
+        case .killed: reason = .timedOut(seconds: seconds)
         }
         let said = errors.lastLines(hiding: hidden)
         throw HelperError(
             program: name, package: package, reason: reason,
             lines: said.isEmpty ? output.lastLines(hiding: hidden) : said)
-    }
-
-    private static func keyed(_ environment: [String: String]) -> [Subprocess.Environment.Key: String] {
-        let pairs = environment.compactMap { name, value in
-            Subprocess.Environment.Key(rawValue: name).map { ($0, value) }
-        }
-        return Dictionary(pairs) { _, last in last }
-    }
-
-    private static var ownSession: PlatformOptions {
-        var options = PlatformOptions()
-        options.createSession = true
-        return options
     }
 
     /// The environment of a helper.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import Glibc
-import Subprocess
 package import SystemPackage
 
 /// GNU tar, for whole directories with owners, modes, extended attributes, ACLs, holes and hard links.
@@ -88,17 +88,26 @@ package struct TarProgram: Sendable {
         _ program: FilePath, _ arguments: [String], input: FileDescriptor, output: FileDescriptor,
         accepted: [Int32]
     ) async throws {
-        let result = try await Subprocess.run(
-            .path(program), arguments: Arguments(arguments),
-            environment: .inherit.updating(["LC_ALL": "C"]), workingDirectory: "/",
-            input: .fileDescriptor(input, closeAfterSpawningProcess: false),
-            output: .fileDescriptor(output, closeAfterSpawningProcess: false), error: .string(limit: 1 << 16))
+        let complaints = try HelperOutput()
+        let command = ChildProcess.Command(
+            path: program, arguments: [program.string] + arguments,
+            environment: ProcessInfo.processInfo.environment.merging(["LC_ALL": "C"]) { _, own in own },
+            hasOwnSession: false)
+        let process = try await BlockingWork.run {
+            try ChildProcess(command, input: input, output: output, errors: complaints.descriptor)
+        }
+        await withTaskCancellationHandler {
+            await BlockingWork.run { process.watch() }
+        } onCancel: {
+            kill(process.processID, SIGKILL)
+        }
+        let ending = await BlockingWork.run { process.waitForEnd() }
         try Task.checkCancellation()
-        switch result.terminationStatus {
+        switch ending {
         case .exited(let status) where accepted.contains(status): return
-        case .signaled(SIGPIPE): throw Failure(.closedPipe)
-        case .exited, .signaled:
-            throw Failure(said: result.standardError, ending: "\(result.terminationStatus)")
+        case .signalled(SIGPIPE): throw Failure(.closedPipe)
+        case .exited(let status): throw Failure(said: complaints.text, ending: "ended with status \(status)")
+        case .signalled(let signal): throw Failure(said: complaints.text, ending: "ended by signal \(signal)")
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "mobyfs_btrfs.h"
 #include "mobyfs_filesystems.h"
 #include "mobyfs_mounts.h"
+#include "mobyfs_processes.h"
 #include "mobyfs_sparse.h"
 #include "mobyfs_quota.h"
 
