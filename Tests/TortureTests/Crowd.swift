@@ -55,6 +55,9 @@ final class Crowd: Sendable {
         var sent = 0
     }
 
+    /// Of how many, who do something now and then, one does so at a time.
+    private static let rarity = 1000
+
     private let hostility: Hostility
     private let door: Door
     private let members: Mutex<[Member]>
@@ -82,6 +85,7 @@ final class Crowd: Sendable {
     ) async throws -> Result {
         try step()
         guard !hostility.isCalm else {
+            try await settle()
             return try await BlockingWork.run { try body { try self.stepNowAndThen() } }
         }
         async let flood: Void = BlockingWork.run {
@@ -107,14 +111,30 @@ final class Crowd: Sendable {
         }
     }
 
-    /// Has one of a hundred do once what it does, and the next at the next call: together they would be a flood.
+    /// Waits until what they send before they stall is on its way, as much as the daemon takes.
+    private func settle() async throws {
+        guard case .sends(let limit) = hostility.conduct, limit > 1 else { return }
+        var sent = -1
+        // Those that the daemon hangs up on begin anew, and never come to rest.
+        for _ in 0..<100 {
+            let total = members.withLock { $0.reduce(0) { $0 + $1.sent } }
+            guard total != sent else { return }
+            sent = total
+            try await Task.sleep(for: .milliseconds(20))
+            try step()
+        }
+    }
+
+    /// Has one of a thousand do once what it does, and the next at the next call.
+    ///
+    /// Together they would be a flood; at some thousand calls a second, each does so more than once a second all the same.
     private func stepNowAndThen() throws {
         let first = turn.withLock { turn in
-            defer { turn = (turn + 1) % 100 }
+            defer { turn = (turn + 1) % Self.rarity }
             return turn
         }
         try members.withLock { members in
-            for index in stride(from: first, to: members.count, by: 100) { try act(&members[index]) }
+            for index in stride(from: first, to: members.count, by: Self.rarity) { try act(&members[index]) }
         }
     }
 
