@@ -12,7 +12,22 @@ extension HTTPHandler {
     /// Takes nothing more in, and closes the connection when all answers are written.
     func close(context: ChannelHandlerContext) {
         state = .closed
-        if unwritten == 0 { context.close(promise: nil) }
+        guard unwritten == 0 else { return }
+        guard isRefused, !inputIsClosed, !isDraining else { return context.close(promise: nil) }
+        linger(context: context)
+    }
+
+    /// Gives a client whose request is not read to its end a moment to take the answer, and go: RFC 9112, section 9.6.
+    ///
+    /// A connection that is closed over what was not read is reset, and may lose the answer. A client that would begin
+    /// anew at once waits, too, and so takes nothing from others.
+    private func linger(context: ChannelHandlerContext) {
+        guard !isLingering else { return }
+        isLingering = true
+        context.close(mode: .output, promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        deadline?.cancel()
+        deadline = context.eventLoop.scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -22,6 +37,7 @@ extension HTTPHandler {
         releaseBody()
         if let leaving { takeBack(leaving.response) }
         leaving = nil
+        waiting.removeAll()
         // Nobody waits for the answer any more. What is done in spite of that is taken back.
         work?.cancel()
         context.fireChannelInactive()
@@ -73,7 +89,10 @@ extension HTTPHandler {
     /// has a connection between two requests, unless there is a limit for those as well.
     func limitRequest(context: ChannelHandlerContext) {
         limitIdling(context: context)
-        guard deadline == nil, !context.channel.isWritable || isInsideRequest && !isAnswering else { return }
+        // What a turn that comes too late begins would keep all that the connection had.
+        guard context.channel.isActive, deadline == nil,
+            !context.channel.isWritable || isInsideRequest && !isAnswering
+        else { return }
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
             let (handler, context) = bound.value

@@ -10,10 +10,10 @@ extension HTTPHandler {
         if case .answering = state { true } else { false }
     }
 
-    /// Whether nothing more is to be taken in for now: a call is being answered, it is the turn of others, or the client
-    /// reads no answers.
+    /// Whether nothing more is to be taken in for now: a call is being answered, it is the turn of others, or of their
+    /// large bodies, the client reads no answers, or it is about to go.
     func isBusy(_ context: ChannelHandlerContext) -> Bool {
-        isAnswering || turn != .free || !context.channel.isWritable
+        isAnswering || isLingering || isPaced || turn != .free || !context.channel.isWritable
     }
 
     func read(context: ChannelHandlerContext) {
@@ -95,7 +95,9 @@ extension HTTPHandler {
             } else if !reserve(body.count) {
                 refuse(head, with: .failure("too much is on its way in: try again", status: 503), context: context)
             } else {
+                let isLarge = body.count > BodyBudget.small
                 state = .receiving(head, target, body: body)
+                if isLarge { awaitNextPiece(context: context) }
             }
         case (.body(let bytes), .refusing(let head, let response)):
             discarded += bytes.readableBytes
@@ -139,6 +141,19 @@ extension HTTPHandler {
         state = .receiving(head, target, body: body)
     }
 
+    private func awaitNextPiece(context: ChannelHandlerContext) {
+        isPaced = true
+        let eventLoop = context.eventLoop
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
+        pace.wait(on: eventLoop) {
+            eventLoop.execute {
+                let (handler, context) = bound.value
+                handler.isPaced = false
+                handler.goOn(context: context)
+            }
+        }
+    }
+
     /// Takes so much memory for the body that is coming in.
     func reserve(_ bytes: Int) -> Bool {
         guard let total = bodies.grow(from: reserved, to: bytes) else { return false }
@@ -159,6 +174,7 @@ extension HTTPHandler {
     /// Refuses a request whose rest is not worth reading.
     func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
         state = .answering(head)
+        isRefused = true
         releaseBody()
         send(response, keepAlive: false, context: context)
     }

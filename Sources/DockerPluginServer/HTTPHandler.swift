@@ -43,6 +43,7 @@ final class HTTPHandler: ChannelDuplexHandler {
     let room: ConnectionRoom
     let place: ConnectionRoom.Place
     let bodies: BodyBudget
+    let pace: BodyPace
     let caller: Caller
     /// Whether the connection may go on in another process.
     let isHandedOver: Bool
@@ -58,6 +59,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Whether requests of what was read at once are being handed in.
     var isInsideRead = false
     var turn = Turn.free
+    /// Whether a large body is coming in, and it is not its turn.
+    var isPaced = false
     /// What of the body that is coming in counts.
     var reserved = 0
     /// How much of a body that nobody wants has come.
@@ -69,6 +72,10 @@ final class HTTPHandler: ChannelDuplexHandler {
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
     var unwritten = 0
     var inputIsClosed = false
+    /// Whether the rest of a request is left unread.
+    var isRefused = false
+    /// Whether the connection only waits for its client to go.
+    var isLingering = false
     /// What the observer, if there is one, is to be told of the request under way.
     var observed: (method: String?, start: ContinuousClock.Instant, bytes: Int)?
     /// Ends the connection if the request that is coming in takes too long, or the answer to go.
@@ -80,7 +87,7 @@ final class HTTPHandler: ChannelDuplexHandler {
 
     init(
         router: Router, connections: ConnectionRegistry, arrivals: ArrivalWatcher, room: ConnectionRoom,
-        place: ConnectionRoom.Place, bodies: BodyBudget, caller: Caller, isHandedOver: Bool,
+        place: ConnectionRoom.Place, bodies: BodyBudget, pace: BodyPace, caller: Caller, isHandedOver: Bool,
         configuration: PluginServer.Configuration, logger: Logger
     ) {
         self.router = router
@@ -89,6 +96,7 @@ final class HTTPHandler: ChannelDuplexHandler {
         self.room = room
         self.place = place
         self.bodies = bodies
+        self.pace = pace
         self.caller = caller
         self.isHandedOver = isHandedOver
         self.configuration = configuration

@@ -77,6 +77,7 @@ public final class PluginServer: Service {
     /// Those whose TLS handshakes are under way.
     private let handshakes: ConnectionRoom
     private let bodies: BodyBudget
+    private let pace = BodyPace()
     private let listening = Mutex<[SocketAddress]>([])
     /// The files of the sockets that the server has bound.
     private let files = Mutex<Set<SocketFile>>([])
@@ -197,6 +198,7 @@ public final class PluginServer: Service {
         let room = ConnectionRoom(limit: configuration.connectionLimit)
         return ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Listener.backlog)
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { [logger] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptPause(logger: logger))
@@ -233,7 +235,7 @@ public final class PluginServer: Service {
         let arrivals = ArrivalWatcher()
         let handler = HTTPHandler(
             router: router, connections: connections, arrivals: arrivals, room: room, place: place, bodies: bodies,
-            caller: caller, isHandedOver: tls == nil, configuration: configuration, logger: logger)
+            pace: pace, caller: caller, isHandedOver: tls == nil, configuration: configuration, logger: logger)
         // Others' requests are read between two such pieces of what one client sends; an engine's fit in one.
         try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
         try channel.syncOptions?.setOption(

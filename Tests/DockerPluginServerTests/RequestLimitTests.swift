@@ -31,6 +31,20 @@ import Testing
         }
     }
 
+    /// Who is closed on at once begins anew at once, and a connection that is closed over what was not read is reset.
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true])
+    func keepsARefusedClientWaitingAMoment(overTCP: Bool) async throws {
+        try await withServer(MemoryPlugin()) { server in
+            let wire = try server.connect(overTCP: overTCP)
+            try wire.send("POST /VolumeDriver.Get HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n{")
+            let answer = try await wire.receiveAll()
+            #expect(answer.hasPrefix("HTTP/1.1 413 "))
+            // The server has said its last word, and does not hang up.
+            for _ in 0..<3 { try wire.send("x") }
+            try await eventually("the connection ends") { (try? wire.send("x")) == nil }
+        }
+    }
+
     /// The client has all the time it wants between two requests; another's connection, opened and timed out
     /// later, shows that the limit is long over.
     @Test(.timeLimit(.minutes(1)))

@@ -79,14 +79,18 @@ final class Crowd: Sendable {
         members.withLock { for member in $0 { close(member.descriptor) } }
     }
 
-    /// Runs `body` while the crowd misbehaves; one that is calm does so whenever `body` says.
+    /// Runs `body` while the crowd misbehaves; one that trickles does so whenever `body` says.
     func misbehave<Result: Sendable>(
         during body: @escaping @Sendable (_ goOn: () throws -> Void) throws -> Result
     ) async throws -> Result {
         try step()
-        guard !hostility.isCalm else {
+        switch hostility.conduct {
+        case .trickles: return try await BlockingWork.run { try body { try self.stepNowAndThen() } }
+        case .stalls:
             try await settle()
-            return try await BlockingWork.run { try body { try self.stepNowAndThen() } }
+            fallthrough
+        case .holdsStill: return try await BlockingWork.run { try body {} }
+        case .floods, .comesAndGoes: break
         }
         async let flood: Void = BlockingWork.run {
             // Others are to wait for the daemon, not for a processor that this takes. Only root can take it back.
@@ -113,7 +117,6 @@ final class Crowd: Sendable {
 
     /// Waits until what they send before they stall is on its way, as much as the daemon takes.
     private func settle() async throws {
-        guard case .sends(let limit) = hostility.conduct, limit > 1 else { return }
         var sent = -1
         // Those that the daemon hangs up on begin anew, and never come to rest.
         for _ in 0..<100 {
@@ -141,7 +144,8 @@ final class Crowd: Sendable {
     private func act(_ member: inout Member) throws {
         switch hostility.conduct {
         case .holdsStill: break
-        case .sends(let limit): try send(limit, from: &member)
+        case .trickles: try send(1, from: &member)
+        case .stalls: try send(1 << 20, from: &member)
         case .floods(let offset):
             if member.sent == hostility.bytes.count, let offset { member.sent = offset }
             try send(1 << 20, from: &member)

@@ -76,7 +76,9 @@ import TortureSupport
             hostile += try await crowd.misbehave { goOn in try client.measure(Self.calls, between: goOn) }
             peak = max(peak, try DaemonUsage(daemon).residentBytes)
             if round == 0, hostility.isCalm {
-                let load = try await DaemonUsage.idleLoad(of: daemon)
+                var load = try await DaemonUsage.idleLoad(of: daemon)
+                // What they sent before they stalled may not all be read yet.
+                for _ in 0..<5 where load >= 0.3 { load = try await DaemonUsage.idleLoad(of: daemon) }
                 #expect(load < 0.3, "of one processor, for clients that do nothing")
             }
             withExtendedLifetime(crowd) {}

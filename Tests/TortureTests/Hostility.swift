@@ -12,8 +12,10 @@ struct Hostility: Sendable, CustomTestStringConvertible {
     enum Conduct: Sendable {
         /// Nothing more.
         case holdsStill
-        /// Sends so many bytes now and then.
-        case sends(Int)
+        /// Sends a byte now and then.
+        case trickles
+        /// Sends all it has to, as far as it is taken, and then nothing more.
+        case stalls
         /// Sends as much as it can; from an offset on once more when all is sent.
         case floods(from: Int?)
         /// Ends as soon as it has sent what it has to, and comes again.
@@ -22,7 +24,7 @@ struct Hostility: Sendable, CustomTestStringConvertible {
         /// Whether there is no end to it.
         var goesOn: Bool {
             switch self {
-            case .holdsStill, .sends, .floods(from: nil): false
+            case .holdsStill, .trickles, .stalls, .floods(from: nil): false
             case .floods, .comesAndGoes: true
             }
         }
@@ -41,7 +43,7 @@ struct Hostility: Sendable, CustomTestStringConvertible {
     /// Whether it leaves the daemon alone but for a byte now and then.
     var isCalm: Bool {
         switch conduct {
-        case .holdsStill, .sends: true
+        case .holdsStill, .trickles, .stalls: true
         case .floods, .comesAndGoes: false
         }
     }
@@ -70,14 +72,14 @@ struct Hostility: Sendable, CustomTestStringConvertible {
         Hostility(name: "connects and says nothing", connections: crowd),
         Hostility(name: "connects to the control socket and says nothing", place: .control, connections: crowd),
         Hostility(name: "connects over TCP and says nothing", place: .tcp, connections: crowd),
-        Hostility(name: "sends a byte now and then", connections: crowd, bytes: get, conduct: .sends(1)),
+        Hostility(name: "sends a byte now and then", connections: crowd, bytes: get, conduct: .trickles),
         Hostility(
-            name: "sends a byte now and then over TCP", place: .tcp, connections: crowd, bytes: get, conduct: .sends(1)),
+            name: "sends a byte now and then over TCP", place: .tcp, connections: crowd, bytes: get, conduct: .trickles),
         Hostility(
-            name: "sends a head and no body", connections: crowd, bytes: announcing("100"), conduct: .sends(4096)),
+            name: "sends a head and no body", connections: crowd, bytes: announcing("100"), conduct: .stalls),
         Hostility(
             name: "stalls in the middle of a body of 1 MiB", connections: crowd,
-            bytes: announcing("\(1 << 20)") + [UInt8](repeating: 32, count: 1 << 20 - 1), conduct: .sends(1 << 20),
+            bytes: announcing("\(1 << 20)") + [UInt8](repeating: 32, count: 1 << 20 - 1), conduct: .stalls,
             hasLargeBodies: true),
         Hostility(
             name: "asks and reads no answers", connections: few,
