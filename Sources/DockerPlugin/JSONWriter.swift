@@ -25,6 +25,14 @@ package struct JSONWriter {
     /// Writes a string with its quotes and escapes.
     package mutating func string(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
+        defer { bytes.append(UInt8(ascii: "\"")) }
+        // Most have nothing to escape, and are copied whole.
+        let isCopied = text.utf8.withContiguousStorageIfAvailable { text in
+            guard !text.contains(where: Self.isEscaped) else { return false }
+            bytes.append(contentsOf: text)
+            return true
+        }
+        guard isCopied != true else { return }
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""): raw("\\\"")
@@ -39,7 +47,10 @@ package struct JSONWriter {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
     private static let hexDigits = Array("0123456789abcdef".utf8)

@@ -46,7 +46,7 @@ struct HolderFile {
 
     /// A line about a mount ID of which something has changed.
     static func line(on id: String, of holders: VolumeHolders) -> [UInt8] {
-        var writer = JSONWriter()
+        var writer = JSONWriter(capacity: 256)
         writer.raw("\n{\"id\":")
         writer.string(id)
         if let holder = holders.byID[id] {

@@ -2,6 +2,7 @@
 
 package import Logging
 import MobyFSHost
+import Synchronization
 package import SystemPackage
 
 /// Keeps who holds which volume in `holders/NAME.json` of the runtime directory.
@@ -9,6 +10,7 @@ package import SystemPackage
 /// The files speak of mounts, and like mounts they do not outlive a boot.
 package struct HolderStore: Sendable {
     private let directory: FilePath
+    private let open = OpenHolderFiles()
     private let logger: Logger
 
     package init(runtimeDirectory: FilePath, logger: Logger) {
@@ -29,10 +31,12 @@ package struct HolderStore: Sendable {
     /// - Throws: ``SystemCallError``; the file says what it said.
     package func save(_ holders: VolumeHolders, of name: VolumeName, changed id: String? = nil) throws {
         if holders.isEmpty {
+            open.close(name)
             try remove(path(name))
             return
         }
         if let id, add(id, of: holders, to: name) { return }
+        open.close(name)
         // Somebody may have cleaned up.
         try Directories.create(directory.removingLastComponent(), mode: 0o710, isDurable: false)
         try Directories.create(directory, mode: 0o700, isDurable: false)
@@ -49,9 +53,8 @@ package struct HolderStore: Sendable {
     ///   - atOnce: Whether no disk may be waited for.
     /// - Returns: Whether the file says it now; if not, it says what it said, and can be written anew.
     package func add(_ id: String, of holders: VolumeHolders, to name: VolumeName, atOnce: Bool = false) -> Bool {
-        AppendedFile.append(
-            HolderFile.line(on: id, of: holders), to: path(name),
-            upTo: HolderFile.sizeLimit(of: holders), inMemoryOnly: atOnce)
+        guard let file = open.file(name, at: { path(name) }), file.isInMemory || !atOnce else { return false }
+        return file.append(HolderFile.line(on: id, of: holders), upTo: HolderFile.sizeLimit(of: holders))
     }
 
     /// Reads all files of this boot; the others are deleted.
@@ -103,5 +106,29 @@ package struct HolderStore: Sendable {
         } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
             return
         }
+    }
+}
+
+/// The files of volumes whose holders have changed lately.
+///
+/// To open one anew for each change takes longer than the change.
+private final class OpenHolderFiles: Sendable {
+    private static let limit = 64
+
+    private let files = Mutex<[VolumeName: AppendedFile]>([:])
+
+    /// The file of a volume; nil if there is none.
+    func file(_ name: VolumeName, at path: () -> FilePath) -> AppendedFile? {
+        if let file = files.withLock({ $0[name] }) { return file }
+        guard let file = AppendedFile(path()) else { return nil }
+        files.withLock { files in
+            if files.count == Self.limit { files.removeAll(keepingCapacity: true) }
+            files[name] = file
+        }
+        return file
+    }
+
+    func close(_ name: VolumeName) {
+        files.withLock { $0[name] = nil }
     }
 }

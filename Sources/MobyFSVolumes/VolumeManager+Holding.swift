@@ -68,7 +68,7 @@ extension VolumeManager {
         _ name: VolumeName, id: String, for engine: ProcessIdentity?, alone isAlone: Bool = false,
         until deadline: ContinuousClock.Instant
     ) async throws -> FilePath {
-        let start = (ContinuousClock.now, mountWatch.generation)
+        let (start, generation) = (ContinuousClock.now, mountWatch.generation)
         let entry = entry(name)
         if let trouble = entry?.trouble { throw Self.troubled(name, trouble) }
         guard let entry, let volume = entry.volume, volume.removedAt == nil else {
@@ -101,13 +101,14 @@ extension VolumeManager {
             if entry.holders.isEmpty { await unmount(volume, until: deadline) }
             throw VolumeError(.io, "cannot note that volume '\(name)' is held", cause: error)
         }
+        let mountpoint = driver.mountpoint(of: volume, in: context)
         update(name) {
             $0.mountFailure = nil
             $0.isIdle = false
-            $0.seenMounted = start
+            $0.seenMounted = (start, generation, mountpoint)
         }
         log("volume mounted", holders, instead: entry.holders, of: volume, changed: id)
-        return driver.mountpoint(of: volume, in: context)
+        return mountpoint
     }
 
     private func mount(_ volume: Volume, with driver: any VolumeDriver, in context: DriverContext) async throws {

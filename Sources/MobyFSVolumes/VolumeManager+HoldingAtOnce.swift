@@ -21,13 +21,12 @@ extension VolumeManager {
             // An ID that is known may be one of an engine that is gone.
             guard entry.holders.byID[id] == nil, entry.holders.alone == nil, entry.mountFailure == nil,
                 let seen = entry.seenMounted, seen.time + Self.freshness > .now,
-                let generation = mountWatch.generation, seen.generation == generation,
-                let driver = try? driver(named: volume.driver)
+                let generation = mountWatch.generation, seen.generation == generation
             else { return nil }
             var holders = entry.holders
             holders.add(id, for: engine)
             guard note("volume mounted", holders, instead: entry, of: volume, changed: id) else { return nil }
-            return driver.mountpoint(of: volume, in: context(volume))
+            return seen.mountpoint
         }
     }
 

@@ -16,8 +16,8 @@ package final class VolumeManager: Sendable {
         var holders = VolumeHolders()
         /// Whether their file says something else, as it could not be written.
         var isFileBehind = false
-        /// When it was last made sure that the volume is mounted, and what ``VolumeManager/mountWatch`` said then.
-        var seenMounted: (time: ContinuousClock.Instant, generation: UInt64?)?
+        /// When and where it was last made sure that the volume is mounted, and what ``VolumeManager/mountWatch`` said then.
+        var seenMounted: (time: ContinuousClock.Instant, generation: UInt64?, mountpoint: FilePath)?
         /// Why the volume cannot be served.
         var trouble: String?
         /// Why the last Mount failed, until one succeeds.
