@@ -5,6 +5,7 @@ import PackageDescription
 
 /// The library that drives a fuzzer, under `make fuzz`.
 let fuzzer = Context.environment["MOBYFS_FUZZER"]
+let fuzzerSanitizer = Context.environment["MOBYFS_FUZZER_SANITIZER"] ?? "address"
 
 let strict: [SwiftSetting] =
     [
@@ -14,7 +15,7 @@ let strict: [SwiftSetting] =
         .treatAllWarnings(as: .error),
     ]
     // Only what is mobyfs' own tells the fuzzer where it gets to.
-    + (fuzzer == nil ? [] : [.unsafeFlags(["-Xfrontend", "-sanitize=address,fuzzer"])])
+    + (fuzzer == nil ? [] : [.unsafeFlags(["-Xfrontend", "-sanitize=\(fuzzerSanitizer),fuzzer"])])
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
