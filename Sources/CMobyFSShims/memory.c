@@ -14,7 +14,7 @@ static int release(struct dl_phdr_info *object, size_t size, void *unused) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || part->p_flags & PF_W) continue;
+        if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
         uintptr_t start = (object->dlpi_addr + part->p_vaddr + page - 1) / page * page;
         uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_memsz) / page * page;
         if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);

@@ -29,7 +29,9 @@ extension PluginServer {
 }
 
 /// A server that says when it listens.
-private struct Announcing: Service {
+private struct Announcing: Service, CustomStringConvertible {
+    /// Without it the group describes all that the server is made of, which takes as long as to make it.
+    let description = "plugin server"
     let server: PluginServer
     let whenListening: @Sendable ([String]) async throws -> Void
 

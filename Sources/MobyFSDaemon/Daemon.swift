@@ -60,6 +60,7 @@ package struct Daemon: Sendable {
         for lock in locks { try await lock.take() }
         let dataLock = sharing == nil ? locks.first : nil
         let volumes = volumes(configuration, sharing, logger) { try await dataLock?.claim() }
+        await volumes.recall()
         await volumes.loadIfNeeded()
         let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
@@ -72,35 +73,40 @@ package struct Daemon: Sendable {
         let announcement = Announcement(
             configuration: configuration, greets: !systemd.isPresent && !isManaged, systemd: systemd, volumes: volumes,
             status: status, logger: logger)
-        let services: [any Service] = [
-            ServingService(
-                servers: servers,
-                control: isManaged
-                    ? nil
-                    : ControlServer(
-                        socket: configuration.controlSocket, volumes: volumes,
-                        findings: [visibility.finding].compactMap { $0 },
-                        connectionLimit: descriptors.forCommandLine, logger: logger),
-                announcement: announcement,
-                takenOver: { systemd.removeStored(name: Self.handedOverName) },
-                stopped: {
-                    // What was handed over is with the manager before this process ends.
-                    await BlockingWork.run { systemd.flush() }
-                    await volumes.leavePool()
-                    logger.notice("stopped; volumes stay as they are")
-                    await BlockingWork.run { log.flush() }
-                    // Whatever still goes on, purging or waiting for a disk, may be cut off at any moment; engines
-                    // are waiting for the next process.
-                    exit(EXIT_SUCCESS)
-                }),
-            HousekeepingService(volumes: volumes, locks: locks),
-            TrashService(volumes: volumes),
-            StatusService(systemd: systemd, volumes: volumes, status: status),
-            CertificateService(tls: tls, systemd: systemd, status: status, logger: logger),
-            WatchdogService(systemd: systemd, server: servers[0], logger: logger),
-            ReloadService(
-                sources: sources, configuration: configuration, log: log, systemd: systemd, tls: tls, status: status,
-                logger: logger),
+        let services: [NamedService] = [
+            NamedService(
+                "serving",
+                ServingService(
+                    servers: servers,
+                    control: isManaged
+                        ? nil
+                        : ControlServer(
+                            socket: configuration.controlSocket, volumes: volumes,
+                            findings: [visibility.finding].compactMap { $0 },
+                            connectionLimit: descriptors.forCommandLine, logger: logger),
+                    announcement: announcement,
+                    takenOver: { systemd.removeStored(name: Self.handedOverName) },
+                    stopped: {
+                        // What was handed over is with the manager before this process ends.
+                        await BlockingWork.run { systemd.flush() }
+                        await volumes.leavePool()
+                        logger.notice("stopped; volumes stay as they are")
+                        await BlockingWork.run { log.flush() }
+                        // Whatever still goes on, purging or waiting for a disk, may be cut off at any moment; engines
+                        // are waiting for the next process.
+                        exit(EXIT_SUCCESS)
+                    })),
+            NamedService("housekeeping", HousekeepingService(volumes: volumes, locks: locks)),
+            NamedService("trash", TrashService(volumes: volumes)),
+            NamedService("status", StatusService(systemd: systemd, volumes: volumes, status: status)),
+            NamedService(
+                "certificates", CertificateService(tls: tls, systemd: systemd, status: status, logger: logger)),
+            NamedService("watchdog", WatchdogService(systemd: systemd, server: servers[0], logger: logger)),
+            NamedService(
+                "reload",
+                ReloadService(
+                    sources: sources, configuration: configuration, log: log, systemd: systemd, tls: tls,
+                    status: status, logger: logger)),
         ]
         let group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -123,10 +129,11 @@ package struct Daemon: Sendable {
         _ configuration: Configuration, _ sharing: SharedPool?, _ logger: Logger,
         claim: @escaping @Sendable () async throws -> Void = {}
     ) -> VolumeManager {
-        VolumeManager(
+        let memory = ServiceManager().cacheDirectory.map { VolumeMemory(in: FilePath($0)) }
+        return VolumeManager(
             root: configuration.dataDirectory, runtimeDirectory: configuration.runtimeDirectory,
             drivers: BuiltInDrivers.all(reserved: configuration.ownDirectories, seesHost: !isManaged),
-            seesHost: !isManaged, sharing: sharing, logger: logger, claim: claim)
+            seesHost: !isManaged, sharing: sharing, memory: memory, logger: logger, claim: claim)
     }
 
     /// Checks what the settings themselves do not show: the options of further names, and the certificates.

@@ -12,15 +12,21 @@ final class EngineIdentities: Sendable {
     /// The last that called: there is one engine, most of the time.
     private let latest = Mutex<(engine: ProcessIdentity, seen: ContinuousClock.Instant)?>(nil)
 
-    func identity(of processID: Int32) -> ProcessIdentity {
+    /// - Parameter processID: Of the caller.
+    /// - Returns: Nil if it cannot be seen who that is.
+    func identity(of processID: Int32) -> ProcessIdentity? {
         let now = ContinuousClock.now
         return latest.withLock { latest in
             if let latest, latest.engine.processID == processID, latest.seen + Self.freshness > now {
                 return latest.engine
             }
-            let engine = ProcessIdentity(processID: processID) ?? .gone(processID: processID)
-            latest = (engine, now)
-            return engine
+            do {
+                let engine = try ProcessIdentity(processID: processID) ?? .gone(processID: processID)
+                latest = (engine, now)
+                return engine
+            } catch {
+                return nil
+            }
         }
     }
 }

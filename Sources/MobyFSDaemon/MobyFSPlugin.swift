@@ -53,12 +53,12 @@ struct MobyFSPlugin: VolumePlugin {
     }
 
     func mount(_ name: String, id: String, for engine: Caller) async throws -> String {
-        let process = engine.processID.map(engines.identity)
+        let process = engine.processID.flatMap(engines.identity)
         return try await logging("mount", name) { forEngine(try await volumes.mount(name, id: id, for: process)) }
     }
 
     func mountAtOnce(_ name: String, id: String, for engine: Caller) -> String? {
-        volumes.mountAtOnce(name, id: id, for: engine.processID.map(engines.identity)).map(forEngine)
+        volumes.mountAtOnce(name, id: id, for: engine.processID.flatMap(engines.identity)).map(forEngine)
     }
 
     func unmountAtOnce(_ name: String, id: String) -> Bool {

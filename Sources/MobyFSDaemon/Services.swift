@@ -7,6 +7,19 @@ import MobyFSVolumes
 import ServiceLifecycle
 import Systemd
 
+/// A service with its name: the group would else put one together of all that the service is made of, at each start.
+struct NamedService: Service, CustomStringConvertible {
+    let description: String
+    private let service: any Service
+
+    init(_ name: String, _ service: any Service) {
+        description = name
+        self.service = service
+    }
+
+    func run() async throws { try await service.run() }
+}
+
 /// Finds out now and then which holders are gone, and whether a pool that was not there is back.
 struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
@@ -16,22 +29,22 @@ struct HousekeepingService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var isFirst = true
             while !Task.isCancelled {
                 for lock in locks { await follow(lock) }
                 await volumes.checkPool()
                 await volumes.checkCondition()
+                await volumes.remember()
                 await volumes.refreshThoroughly()
                 await volumes.releaseAbandoned()
                 await volumes.unmountIdle()
                 await volumes.discardAbandonedDrafts()
                 await volumes.discardLeftovers()
+                // After the first round, half of what is mapped of it was for the start.
+                ProgramCode.release()
                 // Cancelled at the end.
                 try? await Task.sleep(for: Self.interval)
-                // Half of what is mapped of it was for the start.
-                if isFirst { ProgramCode.release() }
-                isFirst = false
             }
+            await volumes.remember()
         }
     }
 }

@@ -29,7 +29,7 @@ struct Takeover {
                 return try DirectoryLock(directory)
             } catch let held as DirectoryLock.Held {
                 let holder = held.processID ?? 0
-                let isDead = holder > 0 && ProcessIdentity(processID: holder) == nil
+                let isDead = try holder > 0 && ProcessIdentity(processID: holder) == nil
                 // It does nothing any more, and its lock ends with what it waits for: the pool itself, or a disk.
                 if .now >= end, isDead { throw SystemCallError("lock '\(directory)'", .wouldBlock) }
                 guard .now < end else { throw held }

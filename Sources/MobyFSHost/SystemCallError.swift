@@ -16,6 +16,11 @@ package struct SystemCallError: Error, Hashable, CustomStringConvertible {
     }
 
     package var description: String { "\(call): \(errno)" }
+
+    /// Whether this process or the host lacks what any call needs: it says nothing of what the call was about.
+    package var isShortage: Bool {
+        [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory].contains(errno)
+    }
 }
 
 /// Throws what `errno` says if the call before returned -1.

@@ -60,7 +60,7 @@ extension VolumeError {
     }
 
     /// What could not be done because of another error, with what to do about that one.
-    static func failure(_ what: String, _ error: any Error) -> VolumeError {
+    package static func failure(_ what: String, _ error: any Error) -> VolumeError {
         let advice = (error as? SystemCallError).flatMap { Self.advice(on: $0) }.map { ": \($0)" } ?? ""
         return VolumeError((error as? VolumeError)?.code ?? .io, what + advice, cause: error)
     }

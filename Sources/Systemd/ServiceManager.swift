@@ -26,6 +26,11 @@ public struct ServiceManager: Sendable {
         return sd_watchdog_enabled(0, &microseconds) > 0 ? .microseconds(Int64(clamping: microseconds)) : nil
     }
 
+    /// The folder that `CacheDirectory=` of the unit has made; nil if it has made none.
+    public var cacheDirectory: String? {
+        getenv("CACHE_DIRECTORY").flatMap { String(cString: $0).split(separator: ":").first.map(String.init) }
+    }
+
     /// The service has started, or has finished reloading.
     public func ready(status: String) {
         notify("READY=1\nSTATUS=\(status)")

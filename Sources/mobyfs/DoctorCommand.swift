@@ -67,6 +67,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 // What this host shows is told all the same.
                 unasked = error
             }
+            // Of a pool that is away it cannot be said which volumes are not in it.
+            if shown.contains(where: { $0.finding.kind == "pool" }) { shown.removeAll { $0.finding.kind == "mount" } }
             switch format {
             case .json: print(TerminalText.json(JSONValue.array(shown.map(\.json)).encoded))
             case .table: for line in shown.flatMap(\.lines) { print(TerminalText.line(line)) }

@@ -10,10 +10,10 @@ struct MobyFS: AsyncParsableCommand {
         commandName: "mobyfs",
         abstract: "Named volumes for Docker Engines that people can trust.",
         version: Daemon.version,
+        // Each command of theirs says its name, too: to make one of the name of its type takes longer than to parse.
         subcommands: [
             StartCommand.self, VolumeCommand.self, TrashCommand.self, DriverCommand.self, DoctorCommand.self,
-            SpecCommand.self, TLSCommand.self,
-            PluginCommand.self,
+            SpecCommand.self, TLSCommand.self, PluginCommand.self,
         ])
 
     static func main() async {

@@ -62,6 +62,29 @@ extension EngineTests {
             }
         }
 
+        /// The configuration says where, and is deleted before.
+        @Test func purgingNamesTheFolderThatIsConfigured() async throws {
+            try await host.withPackageReinstalled {
+                try await host.run("mobyfs", "volume", "create", "here")
+                try await host.bash(
+                    """
+                    echo 'MOBYFS_DATA_DIR="/srv/elsewhere/"' >>/etc/mobyfs/mobyfs.env
+                    systemctl restart mobyfs
+                    """)
+                try await host.run("mobyfs", "volume", "create", "there")
+                let output = try await host.uninstall("purge")
+                for folder in ["/srv/elsewhere", "/var/lib/mobyfs"] {
+                    #expect(output.contains("your volumes are kept in \(folder); delete that folder"), "\(output)")
+                }
+                #expect(try await host.exists("/srv/elsewhere/volumes/there/record.json"))
+                #expect(try await !host.exists("/var/lib/misc/mobyfs.data-dir"))
+
+                try await host.install()
+                try await host.run("mobyfs", "volume", "rm", "here")
+                try await host.run("rm", "-r", "/srv/elsewhere")
+            }
+        }
+
         /// Below the runtime folder, which is the package's, is the data of volumes and of the host.
         @Test func purgingTouchesNothingThatIsMounted() async throws {
             try await host.withPackageReinstalled {

@@ -131,8 +131,29 @@ extension EngineTests {
                     "truncate -s 64M /root/late; mkfs.ext4 -q /root/late; systemctl start var-lib-mobyfs.mount")
                 try await host.createVolume("late")
                 try await host.run("test", "-d", "/var/lib/mobyfs/volumes/late")
+                try await expectKnownWithoutItsDisk("late")
                 try await host.docker("volume", "rm", "late")
             }
+        }
+
+        /// An engine that is started without the disk asks for each volume that it knows, and waits for the answer.
+        private func expectKnownWithoutItsDisk(_ name: String) async throws {
+            try await host.bash(
+                """
+                systemctl stop mobyfs.service; umount /var/lib/mobyfs; mv /root/late /root/away
+                systemctl start mobyfs.service
+                """)
+            let begin = ContinuousClock.now
+            try await host.run("systemctl", "restart", "docker")
+            #expect(ContinuousClock.now - begin < .seconds(15), "as long as an engine waits for one answer")
+            let refusal = await #expect(throws: CommandFailure.self) {
+                try await host.docker("run", "--rm", "-v", "\(name):/data", "bb:1", "true")
+            }
+            #expect("\(String(describing: refusal))".contains("is not mounted at '/var/lib/mobyfs'"))
+            #expect(try await host.docker("volume", "ls", "-q", "-f", "driver=mobyfs").contains(name))
+            #expect(try await host.docker("volume", "ls", "-q", "-f", "driver=local") == "")
+            try await host.bash("mv /root/away /root/late; systemctl start var-lib-mobyfs.mount")
+            try await host.docker("run", "--rm", "-v", "\(name):/data", "bb:1", "true")
         }
 
         /// As with `MountFlags=slave`, which engines were started with for years, or with `PrivateTmp=yes`.

@@ -174,6 +174,35 @@ import Testing
         }
     }
 
+    /// Its volumes are not in the folder below it, and are there all the same.
+    @Test(.enabled(if: geteuid() == 0, "needs root, to mount"))
+    func callsNothingStrayWhileThePoolIsAway() async throws {
+        try await withTemporaryDirectory { root in
+            let pool = root.appending("data")
+            try Directories.create(pool.appending("volumes/other"), mode: 0o755)
+            try Mounts.mount(type: "tmpfs", source: "tmpfs", at: pool)
+            try await withDaemon(in: root) { daemon in
+                func doctor() async throws -> String {
+                    try await CommandOutcome(
+                        of: ["doctor", "--config", "/dev/null", "--runtime-dir", "\(root)/run"],
+                        throughProgram: ["env", "MOBYFS_DATA_DIR=\(pool)"]
+                    ).output
+                }
+                let request = #"{"Name":"memory","Opts":{"type":"tmpfs","size":"1M"}}"#
+                #expect(try await daemon.call("VolumeDriver.Create", request) == "{}")
+                _ = try await daemon.call("VolumeDriver.Mount", #"{"Name":"memory","ID":"i"}"#)
+                let sound = try await doctor()
+                #expect(!sound.contains("(pool)") && !sound.contains("(mount)"), "\(sound)")
+
+                try Mounts.unmount(pool, detaching: true)
+                let away = try await doctor()
+                #expect(away.contains("(pool)") && !away.contains("(mount)"), "\(away)")
+                // The daemon keeps what is in memory.
+                try Mounts.unmount(root.appending("run/mounts/memory"))
+            }
+        }
+    }
+
     /// As a shell asks for what may come next.
     @Test func completesNamesThatTheDaemonKnows() async throws {
         try await withTemporaryDirectory { root in

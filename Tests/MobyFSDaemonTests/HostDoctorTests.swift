@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import DockerPluginDiscovery
-import MobyFSHost
 import MobyFSTesting
 import SystemPackage
 import Testing
 
 @testable import MobyFSDaemon
+@testable import MobyFSHost
 
 /// What is found on the host without a daemon.
 @Suite struct HostDoctorTests {
-    /// The spec files that are told of, by what is said of them.
-    private func specFindings(in root: FilePath) throws -> [String: FindingDetails] {
+    private func configuration(in root: FilePath) throws -> Configuration {
         let environment = [
             "MOBYFS_SPEC_DIR": "\(root)/plugins", "MOBYFS_DATA_DIR": "\(root)/data",
             "MOBYFS_RUNTIME_DIR": "\(root)/run",
         ]
-        let configuration = try Configuration(
+        return try Configuration(
             from: Configuration.Sources(flags: [:], environment: environment, file: "/dev/null"))
-        let findings = HostDoctor(configuration).findings().filter { $0.kind == "spec" }
+    }
+
+    /// The spec files that are told of, by what is said of them.
+    private func specFindings(in root: FilePath) throws -> [String: FindingDetails] {
+        let findings = HostDoctor(try configuration(in: root)).findings().filter { $0.kind == "spec" }
         return Dictionary(uniqueKeysWithValues: findings.map { ($0.subject, $0) })
     }
 
@@ -61,6 +64,26 @@ import Testing
             try Files.unlink(socket)
             #expect(check.findings().isEmpty, "the unit does not listen")
             withExtendedLifetime(server) {}
+        }
+    }
+
+    /// While the disk with the volumes is not mounted, none of them is there.
+    @Test func tellsOfMountsWithoutAVolumeOnlyWhereThePoolIsThere() async throws {
+        try await withTemporaryDirectory { root in
+            let units = root.appending("units")
+            let check = MountCheck(try configuration(in: root), mountUnits: MountUnits(in: [units]))
+            let lines = ["db", "gone", "draft-1"].map { "36 35 0:50 / \(root)/run/mounts/\($0) rw - tmpfs tmpfs rw\n" }
+            let table = MountTable(parsing: Array(lines.joined().utf8))
+            #expect(check.findings(in: table).isEmpty)
+
+            try Directories.create(root.appending("data/volumes"), mode: 0o755)
+            #expect(check.findings(in: table).isEmpty, "it may be the folder below the disk")
+            try Directories.create(root.appending("data/volumes/db"), mode: 0o755)
+            #expect(check.findings(in: table).map(\.subject) == ["\(root)/run/mounts/gone"])
+
+            try Directories.create(units, mode: 0o755)
+            try units.appending(MountUnits.name(of: root.appending("data"))).write("[Mount]")
+            #expect(check.findings(in: table).isEmpty, "its disk is not mounted")
         }
     }
 

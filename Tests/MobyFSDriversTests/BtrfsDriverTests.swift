@@ -101,7 +101,7 @@ struct BtrfsDriverTests {
                     try await fixture.volumes.create("copy", options: ["from": "db", "driver": driver])
                 }
             }
-            let process = try #require(ProcessIdentity(processID: getpid()))
+            let process = try #require(try ProcessIdentity(processID: getpid()))
             await #expect(throws: VolumeError.self) {
                 try await fixture.volumes.hold("db", id: "i", alone: true, for: process)
             }

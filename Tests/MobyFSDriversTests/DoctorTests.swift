@@ -322,6 +322,38 @@ import Testing
         }
     }
 
+    /// Errors lead to the doctor; what it says itself leads to nothing else.
+    @Test(arguments: ["data", "record"])
+    func doesNotSendAnybodyToItself(damaged: String) async throws {
+        try await withVolume { first, directory in
+            let record = directory.appending("record.json")
+            let good = try record.text
+            if damaged == "data" {
+                try TreeRemover.remove(directory.appending("data"))
+            } else {
+                try record.write("{")
+            }
+            let fixture = await first.restarted()
+            if damaged == "record" { try fixture.pool.appending("quarantine/db/record.json").write(good) }
+            #expect(try fixture.volumes.describe("db").trouble?.contains("mobyfs doctor") == true)
+            let findings = try await fixture.volumes.findings()
+            #expect(findings.map(\.kind.rawValue) == [damaged])
+            #expect(findings.allSatisfy { !$0.reason.contains("mobyfs doctor") }, "\(findings)")
+        }
+    }
+
+    /// Not only from the next start on.
+    @Test func howFullAVolumeIsIsNotSaidOfMissingData() async throws {
+        try await withVolume { fixture, directory in
+            try TreeRemover.remove(directory.appending("data"))
+            let report = try #require(try await fixture.volumes.usage(of: ["db"]).first)
+            let error = #expect(throws: VolumeError.self) { try report.usage.get() }
+            #expect(error?.code == .unavailable)
+            let words = "its data is gone: there is no '\(directory)/data'; see 'mobyfs doctor'"
+            #expect(error?.description == words)
+        }
+    }
+
     @Test func missingDataIsToldOfAndNotReplacedByNothing() async throws {
         try await withVolume(["on-remove": "keep"]) { first, directory in
             try TreeRemover.remove(directory.appending("data"))

@@ -87,7 +87,7 @@ struct MountDriverHelperTests {
             #expect(.now - start < .seconds(9))
             #expect(text.contains("did not end within 2 s and was killed; is the server there?"), "\(text)")
             let pid = try #require(Int32(fixture.root.appending("pid").text.filter { !$0.isNewline }))
-            while ProcessIdentity(processID: pid) != nil { sched_yield() }
+            while try ProcessIdentity(processID: pid) != nil { sched_yield() }
         }
     }
 
@@ -106,7 +106,7 @@ struct MountDriverHelperTests {
                 "mount -i -t tmpfs served \"$2\"; setsid sleep 1000 & echo $! > \(fixture.root)/pid; exit 0")
             try await fixture.mount(options, within: .seconds(20))
             let pid = try #require(Int32(fixture.root.appending("pid").text.filter { !$0.isNewline }))
-            #expect(ProcessIdentity(processID: pid) != nil)
+            #expect(try ProcessIdentity(processID: pid) != nil)
             kill(pid, SIGKILL)
             try await fixture.unmount(options)
         }

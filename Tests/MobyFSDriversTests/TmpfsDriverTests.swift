@@ -102,6 +102,45 @@ struct TmpfsDriverTests {
         }
     }
 
+    /// What is in memory is lost as it is unmounted: the rest of the volume has to be in the trash before.
+    @Test func keepsItsDataWhereItCannotBeRemoved() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("cache", options: ["type": "tmpfs", "size": "1M"])
+            let path = try await fixture.volumes.mount("cache", id: "c", for: nil)
+            try path.appending("file").write("precious")
+            try await fixture.volumes.unmount("cache", id: "c")
+            let chattr = HelperProgram("chattr", package: "e2fsprogs")
+            let folder = fixture.pool.appending("volumes/cache").string
+            try await chattr.run(["+i", folder], until: .now + .seconds(20))
+            await #expect(throws: (any Error).self) { try await fixture.volumes.remove("cache") }
+            try await chattr.run(["-i", folder], until: .now + .seconds(20))
+            _ = try await fixture.volumes.mount("cache", id: "d", for: nil)
+            #expect(try path.appending("file").text == "precious")
+            try await fixture.volumes.unmount("cache", id: "d")
+            try await fixture.volumes.remove("cache")
+            #expect(!path.exists)
+        }
+    }
+
+    /// As little as where somebody is at work in it.
+    @Test func goesBackToItsPlaceWhereItCannotBeUnmounted() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("cache", options: ["type": "tmpfs", "size": "1M"])
+            let path = try await fixture.volumes.mount("cache", id: "c", for: nil)
+            try path.appending("file").write("precious")
+            try await fixture.volumes.unmount("cache", id: "c")
+            let file = try FileDescriptor.open(path.appending("file"), .readOnly)
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("cache") }
+            try file.close()
+            #expect(error?.code == .inUse)
+            _ = try await fixture.volumes.mount("cache", id: "d", for: nil)
+            #expect(try path.appending("file").text == "precious")
+            try await fixture.volumes.unmount("cache", id: "d")
+            try await fixture.volumes.remove("cache")
+            #expect(try Directories.entries(of: fixture.pool.appending("volumes")).isEmpty)
+        }
+    }
+
     @Test func isNotMountedEmptyWhileAContainerHasItsData() async throws {
         try await withVolumes { fixture in
             try await fixture.volumes.create("cache", options: ["type": "tmpfs"])
@@ -122,6 +161,24 @@ struct TmpfsDriverTests {
             }
             for id in ["c", "d"] { try await fixture.volumes.unmount("cache", id: id) }
             try await fixture.volumes.remove("cache")
+        }
+    }
+
+    /// Two daemons on one host, each with a pool of its own.
+    @Test func isNotTakenForThatOfAnotherPool() async throws {
+        try await withVolumes { mine in
+            try await withVolumes { others in
+                for fixture in [mine, others] {
+                    try await fixture.volumes.create("cache", options: ["type": "tmpfs", "size": "1M"])
+                    let path = try await fixture.volumes.mount("cache", id: "c", for: nil)
+                    try path.appending("file").write("\(fixture.root)")
+                }
+                try await mine.volumes.unmount("cache", id: "c")
+                try await mine.volumes.remove("cache")
+                #expect(try others.runtime.appending("mounts/cache/file").text == "\(others.root)")
+                try await others.volumes.unmount("cache", id: "c")
+                try await others.volumes.remove("cache")
+            }
         }
     }
 
@@ -181,7 +238,7 @@ struct TmpfsDriverTests {
             let other = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
             kill(processID, SIGKILL)
             #expect("\(other as (any Error)?)".contains("at work there: process \(processID) (sleep)"))
-            while ProcessIdentity(processID: processID) != nil { sched_yield() }
+            while try ProcessIdentity(processID: processID) != nil { sched_yield() }
             try await fixture.volumes.remove("db")
             #expect(!path.exists)
         }

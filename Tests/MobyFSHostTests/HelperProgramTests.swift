@@ -101,7 +101,7 @@ import Testing
             let error = await failure(of: shell, ["-c", script], until: .now + .seconds(1))
             #expect(error?.description == "sh did not end within 1 s and was killed after it said: waiting")
             for pid in try file.text.split(whereSeparator: \.isWhitespace).compactMap({ Int32($0) }) {
-                #expect(ProcessIdentity(processID: pid) == nil)
+                #expect(try ProcessIdentity(processID: pid) == nil)
             }
         }
     }
@@ -112,7 +112,7 @@ import Testing
             _ = await failure(of: shell, ["-c", "sleep 1000 & echo $! > \(file); exit 1"])
             let pid = try #require(Int32(file.text.filter { !$0.isNewline }))
             // KILL was sent; who is gone is gone, who is not yet must be about to.
-            while ProcessIdentity(processID: pid) != nil { sched_yield() }
+            while try ProcessIdentity(processID: pid) != nil { sched_yield() }
         }
     }
 
@@ -131,7 +131,7 @@ import Testing
             #expect(text.contains("done"))
             // It lives on, and what it says does not end it.
             let pid = try #require(Int32(file.text.filter { !$0.isNewline }))
-            let daemon = try #require(ProcessIdentity(processID: pid))
+            let daemon = try #require(try ProcessIdentity(processID: pid))
             try fifo.feed("go\n")
             while daemon.isAlive { sched_yield() }
             #expect(try file.text == "alive\n")

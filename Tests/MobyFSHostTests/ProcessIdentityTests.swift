@@ -6,13 +6,13 @@ import Testing
 
 @Suite struct ProcessIdentityTests {
     @Test func aRunningProcessIsAlive() throws {
-        let identity = try #require(ProcessIdentity(processID: getpid()))
+        let identity = try #require(try ProcessIdentity(processID: getpid()))
         #expect(identity.isAlive)
         #expect(!identity.bootID.isEmpty)
     }
 
     @Test func aProcessWithAnotherStartIsAnotherProcess() throws {
-        let identity = try #require(ProcessIdentity(processID: getpid()))
+        let identity = try #require(try ProcessIdentity(processID: getpid()))
         let reused = ProcessIdentity(
             processID: identity.processID, startTime: identity.startTime + 1, bootID: identity.bootID)
         let earlierBoot = ProcessIdentity(
@@ -21,7 +21,7 @@ import Testing
         #expect(!earlierBoot.isAlive)
     }
 
-    @Test func noProcessHasNoIdentity() {
-        #expect(ProcessIdentity(processID: Int32.max) == nil)
+    @Test func noProcessHasNoIdentity() throws {
+        #expect(try ProcessIdentity(processID: Int32.max) == nil)
     }
 }

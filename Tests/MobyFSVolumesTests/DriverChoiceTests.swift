@@ -61,9 +61,11 @@ import Testing
         (["driver": "flie"], "unknown driver 'flie'; did you mean 'file'?"),
         (
             ["driver": "file", "device": "x"],
-            "option 'device' is of driver 'memory', and this volume's is 'file', which knows"
+            "option 'device' is of driver 'net', and this volume's is 'file', which knows"
         ),
-        (["devize": "x"], "or did you mean 'device' of driver 'memory'?"),
+        (["devize": "x"], "or did you mean 'device' of driver 'net'?"),
+        (["typ": "nfs"], "or did you mean 'type' of driver 'net'?"),
+        (["fz": "xfs"], "or did you mean 'fs' of driver 'file'?"),
     ])
     func refusesWhatNoDriverIsFor(options: [String: String], words: String) async {
         let error = await #expect(throws: VolumeError.self) { try await chosen(options) }

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct HoldingTests {
     /// This process stands for an engine that runs; one that has never been, for an engine that is gone.
-    private let engine = ProcessIdentity(processID: getpid())
+    private let engine = try? ProcessIdentity(processID: getpid())
     private let goneEngine = ProcessIdentity(processID: getpid(), startTime: 1, bootID: ProcessIdentity.currentBootID)
 
     @Test func onlyTheLastUnmountReachesTheDriver() async throws {

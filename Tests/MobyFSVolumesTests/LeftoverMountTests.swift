@@ -42,6 +42,24 @@ struct LeftoverMountTests {
         }
     }
 
+    /// A pool that is looked at anew while a volume of it is being made.
+    @Test func ofAVolumeThatIsBeingCreatedStays() async throws {
+        let driver = RecordingDriver()
+        let gate = driver.hold(.create("db"))
+        try await withVolumeManager(drivers: [driver]) { fixture in
+            let path = try mount("db", in: fixture)
+            async let created: Void = fixture.volumes.create("db", options: [:])
+            try await eventually("it is being created") { driver.calls.contains(.create("db")) }
+            fixture.volumes.forgetPlace()
+            await fixture.volumes.checkPool()
+            let mounted = try Mounts.entry(at: path)
+            gate.finish()
+            try await created
+            #expect(mounted != nil)
+            try Mounts.unmount(path)
+        }
+    }
+
     @Test func ofVolumesThatCannotBeReadIsNotTouched() async throws {
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
             try await fixture.volumes.create("db", options: [:])

@@ -111,6 +111,17 @@ import Testing
         }
     }
 
+    @Test func isEmptiedByManyAtOnce() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            for number in 0..<20 { try await fixture.remove("v\(number)", ["on-remove": "trash"]) }
+            let ids = try await withThrowingTaskGroup(of: [String].self) { group in
+                for _ in 0..<8 { group.addTask { try await fixture.volumes.deleteFromTrash([]) } }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(ids.count == 20 && Set(ids).count == 20)
+        }
+    }
+
     @Test func takesTheLongestNames() async throws {
         let name = String(repeating: "n", count: 255)
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in

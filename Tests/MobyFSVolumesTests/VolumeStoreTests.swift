@@ -33,6 +33,33 @@ import Testing
         }
     }
 
+    /// It is listed: nobody is to be told that there is none.
+    @Test func whatIsSetAsideIsThereForAllThatIsAskedOfIt() async throws {
+        try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            try fixture.pool.appending("volumes/db/record.json").write("{")
+            let volumes = await fixture.restarted().volumes
+            let calls: [(String, @Sendable () async throws -> Void)] = [
+                ("remove", { try await volumes.remove("db") }),
+                ("rename", { try await volumes.rename("db", to: "new") }),
+                ("resize", { _ = try await volumes.resize("db", to: "1G") }),
+                ("change", { try await volumes.change("db", ["protected": "true"]) }),
+                ("snapshot", { _ = try await volumes.snapshot("db") }),
+                ("snapshots", { _ = try await volumes.snapshots(of: "db") }),
+                ("remove a snapshot", { try await volumes.removeSnapshot("one", of: "db") }),
+                ("restore", { try await volumes.restore("db", from: "one") }),
+                ("clone", { try await volumes.create("new", options: ["from": "db"]) }),
+                ("mount", { _ = try await volumes.mount("db", id: "c", for: nil) }),
+                ("df", { _ = try await volumes.usage(of: ["db"]).first?.usage.get() }),
+            ]
+            for (what, call) in calls {
+                let error = await #expect(throws: VolumeError.self, "\(what)") { try await call() }
+                #expect(error?.code == .unavailable, "\(what)")
+                #expect(error?.message.contains("volume 'db' is there but cannot be served") == true, "\(what)")
+            }
+        }
+    }
+
     /// Moved or deleted, as the doctor advises, while the daemon runs.
     @Test(arguments: [true, false], ["create", "remove", "doctor"])
     func aNameIsFreeOnceWhatHadItIsTakenAway(isLink: Bool, call: String) async throws {

@@ -35,8 +35,10 @@ struct CrashPoints {
             output: .string(limit: 1 << 16), error: .combinedWithOutput)
         guard compiler.terminationStatus.isSuccess else { throw NotCompiled(reason: compiler.standardOutput) }
         steps = root.appending("steps")
+        // Sanitizers have a library of their own.
+        let others = ProcessInfo.processInfo.environment["LD_PRELOAD"].map { ":\($0)" } ?? ""
         environment = [
-            "LD_PRELOAD": library.string, "CRASH_STEPS": steps.string, "CRASH_SHARE": "\(share)",
+            "LD_PRELOAD": "\(library)\(others)", "CRASH_STEPS": steps.string, "CRASH_SHARE": "\(share)",
             "CRASH_SEED": "\(seed)",
         ]
     }

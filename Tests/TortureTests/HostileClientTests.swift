@@ -9,8 +9,9 @@ import TortureSupport
 /// Clients that are slow, mute, boundless or many, while one that asks as an engine does wants its answers.
 ///
 /// Its waiting is measured with and without them in turns, and told as a ratio. Only `make torture` insists on it, with
-/// several tries: where two processors serve clients, daemon and other tests, a p99 is the scheduler's as much as the
-/// daemon's. That all is answered, and what it takes in memory, descriptors and processor time, is always insisted on.
+/// several tries, and of clients that stay: where two processors serve clients, daemon and other tests, a p99 is the
+/// scheduler's as much as the daemon's. That all is answered, and what it takes in memory, descriptors and processor
+/// time, is always insisted on.
 @Suite(.serialized, .timeLimit(.minutes(60))) struct HostileClientTests {
     private static let rounds = Torture.isFull ? 10 : 1
     private static let calls = Torture.isFull ? 500 : 40
@@ -45,18 +46,19 @@ import TortureSupport
                 case .tcp: .tcp(port)
                 }
             let client = try QuietClient(daemon)
+            let insists = Torture.isFull && hostility.connectionsLast
             var tries: [Double] = []
             var losses: [Torture.Loss] = []
             repeat {
                 let outcome = try await run(hostility, at: door, client, daemon)
                 tries.append(outcome.ratio)
                 losses += outcome.losses
-            } while Torture.isFull && losses.isEmpty && (tries.min() ?? 0) > 2 && tries.count < 5
+            } while insists && losses.isEmpty && (tries.min() ?? 0) > 2 && tries.count < 5
             let ratio = tries.min() ?? 0
             Torture.note(
                 "\(hostility.name) (p99 ×\((ratio * 10).rounded() / 10))", times: Self.rounds * hostility.connections,
                 acknowledged: Self.rounds * Self.calls * 4 * tries.count, losses)
-            if Torture.isFull { #expect(ratio <= 2, "others wait longer, in each of \(tries.count) tries: \(tries)") }
+            if insists { #expect(ratio <= 2, "others wait longer, in each of \(tries.count) tries: \(tries)") }
         }
     }
 

@@ -48,6 +48,18 @@ struct Hostility: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// Whether each connection lasts, so that the daemon can tell it from those of others.
+    ///
+    /// Whoever connects anew waits in one queue of the kernel with all who do so without pause, and with the processors
+    /// that they keep busy; a listener cannot choose among them. (A shorter queue would refuse others as well: connect(2)
+    /// fails with EAGAIN where a socket is non-blocking, as the engine's is.)
+    var connectionsLast: Bool {
+        switch conduct {
+        case .holdsStill, .trickles, .stalls, .floods: true
+        case .comesAndGoes: false
+        }
+    }
+
     /// The memory that the daemon may take for it, at most.
     ///
     /// A connection may have sent 32 KiB of a head and 16 KiB of a body that counts nowhere; an array has up to twice

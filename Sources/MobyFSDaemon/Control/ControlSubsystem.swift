@@ -31,7 +31,7 @@ package struct ControlSubsystem: PluginSubsystem {
             _ type: Call.Type, _ answer: @escaping @Sendable (Call, ProcessIdentity) async throws -> Call.Answer
         ) {
             handlers[Call.method] = Self.handler(volumes) { call, caller in
-                guard let process = caller.processID.flatMap({ ProcessIdentity(processID: $0) }) else {
+                guard let process = try caller.processID.flatMap({ try ProcessIdentity(processID: $0) }) else {
                     throw VolumeError(.invalidArgument, "the calling process cannot be seen: call from the same host")
                 }
                 return try await answer(call, process)

@@ -13,26 +13,24 @@ package struct BtrfsDriver: VolumeDriver {
 
     package init() {}
 
-    package var info: DriverInfo {
-        DriverInfo(
-            name: "btrfs",
-            summary: "a subvolume of a pool on btrfs",
-            options: [
-                // What one write needs for metadata alone is reserved first, and given back later.
-                OptionInfo(
-                    "size", .size(minimumBytes: 16 << 20),
-                    "how much room on disk the volume can take, after compression and with metadata"),
-                OptionInfo(
-                    "compression", .oneOf(["zlib", "lzo", "zstd", "none"]),
-                    "what new files are compressed with; true means zstd, false none",
-                    default: "as the pool is mounted"),
-                OptionInfo(
-                    "copyonwrite", .flag,
-                    "false lets files be overwritten in place, for databases: without checksums and compression",
-                    default: "true"),
-            ],
-            selectors: ["compression", "copyonwrite"])
-    }
+    package let info = DriverInfo(
+        name: "btrfs",
+        summary: "a subvolume of a pool on btrfs",
+        options: [
+            // What one write needs for metadata alone is reserved first, and given back later.
+            OptionInfo(
+                "size", .size(minimumBytes: 16 << 20),
+                "how much room on disk the volume can take, after compression and with metadata"),
+            OptionInfo(
+                "compression", .oneOf(["zlib", "lzo", "zstd", "none"]),
+                "what new files are compressed with; true means zstd, false none",
+                default: "as the pool is mounted"),
+            OptionInfo(
+                "copyonwrite", .flag,
+                "false lets files be overwritten in place, for databases: without checksums and compression",
+                default: "true"),
+        ],
+        selectors: ["compression", "copyonwrite"])
 
     package func translate(_ given: inout [String: String]) throws(VolumeError) {
         guard let text = given["compression"] else { return }
@@ -145,7 +143,7 @@ package struct BtrfsDriver: VolumeDriver {
             } catch let error as VolumeError {
                 throw error
             } catch {
-                throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
+                throw VolumeError.failure("volume '\(volume.name)' cannot be mounted", error)
             }
         }
     }

@@ -23,15 +23,13 @@ package struct DirectoryDriver: VolumeDriver {
         self.seesHost = seesHost
     }
 
-    package var info: DriverInfo {
-        DriverInfo(
-            name: "directory",
-            summary: "a directory of the pool, or of the host",
-            options: [
-                OptionInfo("mountpoint", .path, "a directory of the host to use instead of one of the pool")
-            ],
-            selectors: ["mountpoint"])
-    }
+    package let info = DriverInfo(
+        name: "directory",
+        summary: "a directory of the pool, or of the host",
+        options: [
+            OptionInfo("mountpoint", .path, "a directory of the host to use instead of one of the pool")
+        ],
+        selectors: ["mountpoint"])
 
     package func check(_ options: VolumeOptions) throws(VolumeError) {
         guard let text = options["mountpoint"] else { return }
@@ -181,7 +179,8 @@ package struct DirectoryDriver: VolumeDriver {
             } catch let error as VolumeError {
                 throw error
             } catch {
-                throw VolumeError(.io, "volume '\(volume.name)' cannot be mounted", cause: error)
+                let failure = "volume '\(volume.name)' cannot be mounted"
+                throw isInside ? VolumeError.failure(failure, error) : VolumeError(.io, failure, cause: error)
             }
         }
     }

@@ -16,26 +16,24 @@ package import SystemPackage
 package struct ImageDriver: ResizableDriver {
     package init() {}
 
-    package var info: DriverInfo {
-        DriverInfo(
-            name: "image",
-            summary: "a file of the pool with a file system in it, on a loop device",
-            options: [
-                OptionInfo(
-                    "size", .size(minimumBytes: ImageFileSystem.ext4.minimum.bytes),
-                    "the size of the file, and so how much the volume can hold; the file system takes some of it",
-                    default: Self.defaultSize.normal),
-                OptionInfo(
-                    "fs", .oneOf(ImageFileSystem.allCases.map(\.rawValue)), "the file system in the file",
-                    default: ImageFileSystem.ext4.rawValue),
-                OptionInfo(
-                    "sparse", .flag,
-                    "whether the file takes up only the space that is used, so that in a full pool what was not synced can be lost; "
-                        + "else all of it is reserved at once",
-                    default: "true"),
-            ],
-            selectors: ["fs", "sparse"])
-    }
+    package let info = DriverInfo(
+        name: "image",
+        summary: "a file of the pool with a file system in it, on a loop device",
+        options: [
+            OptionInfo(
+                "size", .size(minimumBytes: ImageFileSystem.ext4.minimum.bytes),
+                "the size of the file, and so how much the volume can hold; the file system takes some of it",
+                default: Self.defaultSize.normal),
+            OptionInfo(
+                "fs", .oneOf(ImageFileSystem.allCases.map(\.rawValue)), "the file system in the file",
+                default: ImageFileSystem.ext4.rawValue),
+            OptionInfo(
+                "sparse", .flag,
+                "whether the file takes up only the space that is used, so that in a full pool what was not synced can be lost; "
+                    + "else all of it is reserved at once",
+                default: "true"),
+        ],
+        selectors: ["fs", "sparse"])
 
     /// As docker-volume-loopback has it.
     private static let defaultSize = ByteSize(bytes: 1 << 30)

@@ -43,7 +43,7 @@ extension ImageVolume {
                 }
             }
         } catch {
-            throw await BlockingWork.run { lackOfSpace("resize", error, size) } ?? explained(error)
+            throw await BlockingWork.run { lackOfSpace("resize", error, size) ?? explained(error) }
                 ?? failure("resize", error)
         }
     }

@@ -65,7 +65,7 @@ extension ImageVolume {
                 try RootAttributes.apply(volume.options, to: data)
             }
         } catch {
-            throw explained(error) ?? failure("mount", error)
+            throw await BlockingWork.run { explained(error) } ?? failure("mount", error)
         }
     }
 
@@ -156,11 +156,14 @@ extension ImageVolume {
         do {
             try check(futimens(descriptor, nil), "change '\(mountpoint.path)'")
         } catch {
-            throw VolumeError(
-                .unavailable,
-                "volume '\(name)' cannot be written since its file system had an error, as 'dmesg' says: make sure that "
+            let message =
+                isPoolFull
+                ? "volume '\(name)' cannot be written, for the pool is full: \(Self.wayToRoom), stop all containers that "
+                    + "use the volume, and start them again"
+                : "volume '\(name)' cannot be written since its file system had an error, as 'dmesg' says: make sure that "
                     + "the pool is not full, stop all containers that use the volume, run \"\(repair)\", and start "
-                    + "them again", cause: error)
+                    + "them again"
+            throw VolumeError(.unavailable, message, cause: error)
         }
     }
 
@@ -212,11 +215,28 @@ extension ImageVolume {
     /// Says which volume it is about, unless the error does.
     func failure(_ verb: String, _ error: any Error) -> VolumeError {
         if let error = error as? VolumeError { return error }
+        let what = "cannot \(verb) volume '\(name)'"
+        // Of other reasons it is not known whether they are the pool's or the image's.
+        if (error as? SystemCallError)?.errno == .readOnlyFileSystem { return .failure(what, error) }
         let isMissing = (error as? HelperError)?.reason == .missing
-        return VolumeError(isMissing ? .unavailable : .io, "cannot \(verb) volume '\(name)'", cause: error)
+        return VolumeError(isMissing ? .unavailable : .io, what, cause: error)
+    }
+
+    private static let wayToRoom =
+        "make room in it ('mobyfs volume df' and 'mobyfs trash ls' show what takes it up)"
+
+    /// Whether the pool has no room for what a sparse image would have to take of it: a mount writes too, and on btrfs even
+    /// what is written over needs room.
+    ///
+    /// Blocks.
+    private var isPoolFull: Bool {
+        // Where that cannot be told, the error is told of as it is.
+        (try? Directories.isFull(image.path.removingLastComponent())) ?? false
     }
 
     /// Says what can be done about an image that the kernel does not mount; nil if that is not what is wrong.
+    ///
+    /// Blocks.
     func explained(_ error: any Error) -> VolumeError? {
         guard let error = error as? MountError else { return nil }
         switch error.errno {
@@ -225,10 +245,12 @@ extension ImageVolume {
                 .inUse, "volume '\(name)' cannot be mounted: some program is at work on its image '\(image.path)'",
                 cause: error)
         case .invalidArgument, .ioError, Errno(rawValue: EUCLEAN), .badMessage, .noData:
-            return VolumeError(
-                .io,
-                "volume '\(name)' cannot be mounted, for its file system seems to be damaged: make sure that the pool "
-                    + "is not full, save a copy of '\(image.path)', and run \"\(repair)\"", cause: error)
+            let reason =
+                isPoolFull
+                ? "the pool is full: \(Self.wayToRoom), and the volume can be mounted again"
+                : "its file system seems to be damaged: make sure that the pool is not full, save a copy of "
+                    + "'\(image.path)', and run \"\(repair)\""
+            return VolumeError(.io, "volume '\(name)' cannot be mounted, for \(reason)", cause: error)
         default: return nil
         }
     }

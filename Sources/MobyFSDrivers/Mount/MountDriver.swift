@@ -32,31 +32,29 @@ package struct MountDriver: VolumeDriver {
         self.credentialsFolder = credentialsFolder ?? MountCredentials.systemdFolder
     }
 
-    package var info: DriverInfo {
-        DriverInfo(
-            name: "mount",
-            summary:
-                "what mount(8) can mount: NFS, CIFS, sshfs, GlusterFS, CephFS, a disk, a folder of the host, layers",
-            options: [
-                OptionInfo(
-                    "type", .text, "the file system, such as nfs, cifs, fuse.sshfs, ext4 or overlay; none for o=bind"),
-                OptionInfo(
-                    "device", .text,
-                    "what to mount, such as server:/folder, //server/share, user@host:folder or /dev/vdb1"),
-                OptionInfo("o", .mountOptions, "mount options, as in fstab; addr=NAME is the address of a server"),
-                OptionInfo(
-                    "password", .text, "the password of CIFS, sshfs and their kin; better: credentials=",
-                    aliases: ["pass", "passwd"], isSecret: true),
-                OptionInfo(
-                    "credentials", .text,
-                    "a file with lines username=, password= and domain=, or a password alone in /etc/mobyfs/credentials; a name "
-                        + "without '/' is a credential of systemd"),
-                OptionInfo(
-                    "create", .flag, "whether the volume is a folder of its own name in there, made if it is missing",
-                    default: "false"),
-            ] + Self.translated,
-            selectors: ["type", "device", "share", "sshcmd", "nfsopts", "cifsopts", "cephopts"])
-    }
+    package let info = DriverInfo(
+        name: "mount",
+        summary:
+            "what mount(8) can mount: NFS, CIFS, sshfs, GlusterFS, CephFS, a disk, a folder of the host, layers",
+        options: [
+            OptionInfo(
+                "type", .text, "the file system, such as nfs, cifs, fuse.sshfs, ext4 or overlay; none for o=bind"),
+            OptionInfo(
+                "device", .text,
+                "what to mount, such as server:/folder, //server/share, user@host:folder or /dev/vdb1"),
+            OptionInfo("o", .mountOptions, "mount options, as in fstab; addr=NAME is the address of a server"),
+            OptionInfo(
+                "password", .text, "the password of CIFS, sshfs and their kin; better: credentials=",
+                aliases: ["pass", "passwd"], isSecret: true),
+            OptionInfo(
+                "credentials", .text,
+                "a file with lines username=, password= and domain=, or a password alone in /etc/mobyfs/credentials; a name "
+                    + "without '/' is a credential of systemd"),
+            OptionInfo(
+                "create", .flag, "whether the volume is a folder of its own name in there, made if it is missing",
+                default: "false"),
+        ] + Self.translated,
+        selectors: ["type", "device", "share", "sshcmd", "nfsopts", "cifsopts", "cephopts"])
 
     package func check(_ options: VolumeOptions) throws(VolumeError) {
         let request = try MountRequest(options)

@@ -11,11 +11,11 @@ package import SystemPackage
 /// A volume is mounted by the first Mount and stays so until it is removed: the engine unmounts a new volume once
 /// between seeding it and starting its container. A reboot empties it.
 package struct TmpfsDriver: VolumeDriver {
-    /// What mount tables show as source.
-    private static func source(of volume: Volume) -> String { "mobyfs:\(volume.name)" }
+    /// What mount tables show as source, in any namespace: no other mobyfs of this host mounts at the same place.
+    private static func source(at mountpoint: FilePath) -> String { "mobyfs:\(mountpoint)" }
 
     /// The same of those that earlier versions have mounted.
-    private static let oldSource = "mobyfs"
+    private static func oldSources(of volume: Volume) -> [String] { ["mobyfs:\(volume.name)", "mobyfs"] }
 
     /// The memory of this host, of which sizes may be percentages.
     private let memoryBytes: UInt64
@@ -30,23 +30,21 @@ package struct TmpfsDriver: VolumeDriver {
 
     private static var pageSize: UInt64 { UInt64(max(4096, sysconf(CInt(_SC_PAGESIZE)))) }
 
-    package var info: DriverInfo {
-        DriverInfo(
-            name: "tmpfs",
-            summary: "memory, emptied by a reboot",
-            options: [
-                OptionInfo("type", .oneOf(["tmpfs"]), "chooses this driver, as for the engine's own driver 'local'"),
-                OptionInfo("device", .text, "has no meaning; taken as the engine's own driver 'local' wants one"),
-                OptionInfo(
-                    "o", .mountOptions,
-                    "mount options: size (also in percent of memory), uid, gid, mode, nr_inodes, noexec, nosuid, nodev, "
-                        + "huge, noswap, …, see tmpfs(5)"),
-                OptionInfo(
-                    "size", .size(minimumBytes: 4096),
-                    "how much the volume can hold, also in percent of memory, such as 10%", default: "half of memory"),
-            ],
-            selectors: ["type=tmpfs"], isLasting: false)
-    }
+    package let info = DriverInfo(
+        name: "tmpfs",
+        summary: "memory, emptied by a reboot",
+        options: [
+            OptionInfo("type", .oneOf(["tmpfs"]), "chooses this driver, as for the engine's own driver 'local'"),
+            OptionInfo("device", .text, "has no meaning; taken as the engine's own driver 'local' wants one"),
+            OptionInfo(
+                "o", .mountOptions,
+                "mount options: size (also in percent of memory), uid, gid, mode, nr_inodes, noexec, nosuid, nodev, "
+                    + "huge, noswap, …, see tmpfs(5)"),
+            OptionInfo(
+                "size", .size(minimumBytes: 4096),
+                "how much the volume can hold, also in percent of memory, such as 10%", default: "half of memory"),
+        ],
+        selectors: ["type=tmpfs"], isLasting: false)
 
     package func translate(_ given: inout [String: String]) throws(VolumeError) {
         // They say nothing beyond driver=tmpfs, so that volumes with and without them are the same.
@@ -95,7 +93,7 @@ package struct TmpfsDriver: VolumeDriver {
     package func keepsDataInside(_ volume: Volume) -> Bool { false }
 
     package func source(of volume: Volume, in context: DriverContext) throws -> MountSelection? {
-        MountSelection(source: Self.source(of: volume))
+        MountSelection(source: Self.source(at: context.mounts))
     }
 
     package func create(_ volume: Volume, in context: DriverContext) async throws -> [String: String] {
@@ -120,7 +118,8 @@ package struct TmpfsDriver: VolumeDriver {
         try await BlockingWork.run {
             do {
                 if let entry = try Mounts.entry(at: context.mounts) {
-                    guard entry.type == "tmpfs", [Self.source(of: volume), Self.oldSource].contains(entry.source) else {
+                    let sources = [Self.source(at: context.mounts)] + Self.oldSources(of: volume)
+                    guard entry.type == "tmpfs", sources.contains(entry.source) else {
                         throw VolumeError(
                             .unavailable,
                             "volume '\(volume.name)' cannot be mounted: \(entry.type) '\(entry.source)' is mounted at "
@@ -148,7 +147,7 @@ package struct TmpfsDriver: VolumeDriver {
 
     private static func mount(_ volume: Volume, at path: FilePath) throws {
         let mountpoint = Mountpoint(path)
-        let survey = try MountNamespaces.survey(MountSelection(source: source(of: volume)), missingAt: path)
+        let survey = try MountNamespaces.survey(MountSelection(source: source(at: path)), missingAt: path)
         if let user = survey.users[path] {
             throw VolumeError(
                 .unavailable,
@@ -159,7 +158,7 @@ package struct TmpfsDriver: VolumeDriver {
         try mountpoint.prepare()
         do {
             try Mounts.mount(
-                type: "tmpfs", source: source(of: volume), at: path, options: mountOptions(volume.options))
+                type: "tmpfs", source: source(at: path), at: path, options: mountOptions(volume.options))
         } catch {
             // Of the two failures the first is the one to tell of.
             try? mountpoint.remove()

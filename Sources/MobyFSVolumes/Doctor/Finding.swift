@@ -46,6 +46,9 @@ package struct Finding: Hashable, Sendable {
         case delete(FilePath)
     }
 
+    /// Ends an error of which the doctor says more.
+    static let pointer = "; see 'mobyfs doctor'"
+
     package let kind: Kind
     /// The volume, or what else it is about.
     package let subject: String
@@ -58,7 +61,8 @@ package struct Finding: Hashable, Sendable {
     init(_ kind: Kind, _ subject: String, _ reason: String, _ repair: Repair? = nil, advice: String) {
         self.kind = kind
         self.subject = subject
-        self.reason = reason
+        // Here is where that leads to.
+        self.reason = reason.replacing(Self.pointer, with: "")
         self.repair = repair
         self.advice = advice
     }

@@ -42,7 +42,7 @@ extension VolumeManager {
                     .pool, root.string, "its file system is read-only: nothing can be created, changed or removed",
                     advice: "see 'dmesg' for why; mend the disk and mount it anew"))
         }
-        if try Directories.freeBytes(of: root) < 1 << 20 {
+        if try Directories.isFull(root) {
             findings.append(
                 Finding(
                     .pool, root.string, "it is full",

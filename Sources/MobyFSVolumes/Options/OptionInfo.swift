@@ -113,6 +113,11 @@ package struct DriverInfo: Hashable, Sendable {
         return all.first { $0.name == name } ?? all.first { $0.aliases.contains(name) }
     }
 
+    /// Whether an option of this name chooses the driver, whatever its value.
+    func isSelected(by name: String) -> Bool {
+        option(named: name).map { selectors.contains($0.name) } ?? false
+    }
+
     /// Throws unless options are of this driver, each in its one spelling, as ``OptionParser`` leaves them.
     func requireNormal(_ options: VolumeOptions) throws(VolumeError) {
         // Of most volumes nothing was asked for.
@@ -126,5 +131,12 @@ package struct DriverInfo: Hashable, Sendable {
                 throw VolumeError(.invalidArgument, "option \(name)='\(value.excerpt())' is not as mobyfs writes it")
             }
         }
+    }
+}
+
+extension [DriverInfo] {
+    /// The driver that somebody has in mind who asks for an option: the one that it chooses, else the first that has it.
+    func owner(ofOption name: String) -> DriverInfo? {
+        first { $0.isSelected(by: name) } ?? first { $0.option(named: name) != nil }
     }
 }

@@ -64,7 +64,7 @@ package struct OptionParser: Sendable {
     }
 
     private func unknown(_ name: String) -> VolumeError {
-        if let owner = others.first(where: { $0.option(named: name) != nil }) {
+        if let owner = others.owner(ofOption: name) {
             return VolumeError(
                 .invalidArgument,
                 "option '\(name)' is of driver '\(owner.name)', and this volume's is '\(info.name)', which knows: "

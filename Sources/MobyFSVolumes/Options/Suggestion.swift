@@ -16,18 +16,19 @@ package enum Suggestion {
     /// `'sise' is unknown; did you mean 'size'? known: gid, mode, size`.
     package static func complaint(_ kind: String, _ word: String, known: some Sequence<String>) -> String {
         let hint = nearest(to: word, in: known).map { "; did you mean '\($0)'?" } ?? ";"
-        return "unknown \(kind) '\(word.excerpt())'\(hint) known: \(known.sorted().joined(separator: ", "))"
+        let all = known.sorted()
+        let list = all.isEmpty ? "there is none" : "known: \(all.joined(separator: ", "))"
+        return "unknown \(kind) '\(word.excerpt())'\(hint) \(list)"
     }
 
     /// The same for an option that another driver's may be nearer to: `did you mean 'compression' of driver 'btrfs'?`.
     static func complaint(_ kind: String, _ word: String, known: [String], others: [DriverInfo]) -> String {
         let plain = complaint(kind, word, known: known)
         guard nearest(to: word, in: known) == nil else { return plain }
-        let candidates = others.flatMap { driver in driver.options.map { (option: $0.name, driver: driver.name) } }
-        guard let option = nearest(to: word, in: candidates.map(\.option)),
-            let owner = candidates.first(where: { $0.option == option })
+        guard let option = nearest(to: word, in: others.flatMap(\.options).map(\.name)),
+            let owner = others.owner(ofOption: option)
         else { return plain }
-        return "\(plain); or did you mean '\(option)' of driver '\(owner.driver)'?"
+        return "\(plain); or did you mean '\(option)' of driver '\(owner.name)'?"
     }
 
     /// How many letters to add, drop or change (Levenshtein).

@@ -8,6 +8,7 @@ import MobyFSVolumes
 extension DriverCommand {
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Show the options of one kind of storage, and what this host lacks for it.",
             discussion: """
                 The exit status is 0 if the driver is there, even if this host lacks something for it, 1 if it is not, \

@@ -11,6 +11,7 @@ import SystemPackage
 extension PluginCommand {
     struct Call: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "call",
             abstract: "Call a method of a plugin and print its answer.",
             discussion: """
                 The answer's body goes to standard output. The exit status is 0 if the plugin answered, 1 if its answer \

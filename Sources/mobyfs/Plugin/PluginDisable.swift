@@ -5,7 +5,8 @@ import DockerPluginClient
 
 extension PluginCommand {
     struct Disable: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Have the engine stop a managed plugin.")
+        static let configuration = CommandConfiguration(
+            commandName: "disable", abstract: "Have the engine stop a managed plugin.")
 
         @Argument(help: "The plugin's name or ID.")
         var plugin: String

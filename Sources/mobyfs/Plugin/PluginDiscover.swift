@@ -7,6 +7,7 @@ import DockerPluginDiscovery
 extension PluginCommand {
     struct Discover: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "discover",
             abstract: "Show how engines find a plugin, and what they make of it.",
             discussion: """
                 Nothing is sent to the plugin. The exit status is 0 if engines can use what they find, 1 if they \

@@ -5,7 +5,8 @@ import DockerPluginClient
 
 extension PluginCommand {
     struct Enable: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Have the engine run a managed plugin.")
+        static let configuration = CommandConfiguration(
+            commandName: "enable", abstract: "Have the engine run a managed plugin.")
 
         @Argument(help: "The plugin's name or ID.")
         var plugin: String

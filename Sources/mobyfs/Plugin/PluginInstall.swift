@@ -8,6 +8,7 @@ import FoundationEssentials
 extension PluginCommand {
     struct Install: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "install",
             abstract: "Make a plugin known to the engine, or have the engine fetch and run one.",
             discussion: """
                 Without --address, PLUGIN is a managed plugin in a registry: the engine fetches, sets and enables it. \

@@ -11,6 +11,7 @@ import SystemPackage
 extension PluginCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "verify",
             abstract: "Check whether a plugin keeps to the protocol.",
             discussion: """
                 A line for each rule, with what was sent and what came back where it is broken. Nothing is changed, but \

@@ -6,6 +6,7 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "remove",
             abstract: "Remove the spec file, unless mobyfs did not write it.",
             discussion: "The exit status is 1 if a file stays for that, and 0 if there is none.")
 

@@ -6,6 +6,7 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show each file of a name in the order in which engines look, and what they make of it.",
             discussion: "The exit status is 1 if there is none.")
 

@@ -6,6 +6,7 @@ import DockerPluginDiscovery
 extension SpecCommand {
     struct Write: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "write",
             abstract: "Write the spec file, unless one is there that mobyfs did not write.",
             discussion: """
                 For unix:///PATH and tcp://HOST:PORT it is NAME.spec, for https://HOST:PORT NAME.json with what \

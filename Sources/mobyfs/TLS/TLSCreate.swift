@@ -8,6 +8,7 @@ import SystemPackage
 extension TLSCommand {
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Make a CA, a certificate for mobyfs and one for engines, each with its key.",
             discussion: """
                 The certificate for mobyfs is also valid for localhost, 127.0.0.1 and ::1, by which an engine on the \

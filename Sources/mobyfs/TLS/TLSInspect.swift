@@ -7,6 +7,7 @@ import PluginCertificates
 extension TLSCommand {
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Show what certificates say, and whether they fit together.",
             discussion: "The exit status is 1 if anything is wrong or has expired.")
 

@@ -8,6 +8,7 @@ import MobyFSVolumes
 extension TrashCommand {
     struct Empty: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "empty",
             abstract: "Delete removed volumes for good.",
             discussion: "What is deleted takes its time in the background, and cannot be restored any more.")
 

@@ -5,7 +5,8 @@ import MobyFSDaemon
 
 extension TrashCommand {
     struct Restore: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a removed volume a volume again.")
+        static let configuration = CommandConfiguration(
+            commandName: "restore", abstract: "Make a removed volume a volume again.")
 
         @Argument(
             help: "Its name, or its ID if several of the name were removed.", completion: .trashItems)

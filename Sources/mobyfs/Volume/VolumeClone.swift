@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Clone: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "clone",
             abstract: "Create a volume that begins with what another holds, or held.",
             discussion: """
                 The same as "mobyfs volume create -o from=SOURCE NAME". The new volume is of the same kind and size \

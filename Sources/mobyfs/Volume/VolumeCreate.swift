@@ -7,6 +7,7 @@ import MobyFSVolumes
 extension VolumeCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Create a volume, which engines see at once.",
             discussion: "One that is there already with the same options is fine, as it is for engines.")
 

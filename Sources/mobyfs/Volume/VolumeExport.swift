@@ -9,6 +9,7 @@ import SystemPackage
 extension VolumeCommand {
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "export",
             abstract: "Write all that a volume, or a snapshot of one, holds as a tar stream.",
             discussion: """
                 The stream has owners, modes, extended attributes, ACLs, hard links and holes. A volume in use is \

@@ -9,6 +9,7 @@ import SystemPackage
 extension VolumeCommand {
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "import",
             abstract: "Create a volume with what a tar stream holds.",
             discussion: """
                 There is a volume when all of the stream is in it, and none before. A stream that is cut off is refused, \

@@ -9,6 +9,7 @@ import MobyFSVolumes
 extension VolumeCommand {
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Show a volume: its options, where its data is, and who holds it.")
 
         @Argument(help: "The volumes.", completion: .volumeNames)

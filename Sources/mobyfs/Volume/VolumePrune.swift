@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Prune: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "prune",
             abstract: "Remove all volumes that no engine and no process holds.",
             discussion: """
                 Containers that do not run hold nothing: their volumes are removed too. All data goes into the trash, \

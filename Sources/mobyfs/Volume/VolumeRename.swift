@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Rename: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "rename",
             abstract: "Give a volume that nobody holds another name.",
             discussion: """
                 Containers that were made with the old name do not find the volume any more: engines know volumes by \

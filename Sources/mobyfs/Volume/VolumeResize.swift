@@ -7,6 +7,7 @@ import MobyFSVolumes
 extension VolumeCommand {
     struct Resize: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "resize",
             abstract: "Let a volume hold more or less.",
             discussion: """
                 Containers that use the volume go on meanwhile. A volume is made smaller only where that is safe; else \

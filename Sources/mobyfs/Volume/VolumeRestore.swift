@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Restore: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "restore",
             abstract: "Let a volume that nobody holds hold again what it held when a snapshot was made.",
             discussion: """
                 What it holds now is lost: make a snapshot of that first if it may still be wanted. The snapshot stays.

@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Change options of a volume.",
             discussion: """
                 These can be changed: uid, gid, mode, on-remove, trash-retention, protected, snapshot-schedule and \

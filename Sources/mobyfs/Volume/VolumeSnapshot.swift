@@ -6,6 +6,7 @@ import MobyFSDaemon
 extension VolumeCommand {
     struct Snapshot: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "snapshot",
             abstract: "Keep what a volume holds now.",
             discussion: """
                 On btrfs, and for images where the pool's file system can share blocks, a snapshot takes a moment and \

@@ -7,7 +7,8 @@ import MobyFSDaemon
 
 extension VolumeCommand {
     struct Snapshots: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the snapshots of a volume, the oldest first.")
+        static let configuration = CommandConfiguration(
+            commandName: "snapshots", abstract: "List the snapshots of a volume, the oldest first.")
 
         @Argument(help: "The volume.", completion: .volumeNames)
         var name: String
