@@ -59,9 +59,9 @@ package struct RunningDaemon: Sendable {
         return state.map { $0 != "Z" } ?? false
     }
 
-    /// Waits until something is so; a daemon that has ended, or gives no sign within ten seconds, gives none.
+    /// Waits until something is so; a daemon that has ended, or gives no sign in time, gives none.
     package func wait(
-        _ what: String, within patience: Duration = .seconds(10), until condition: @Sendable () throws -> Bool
+        _ what: String, within patience: Duration = .seconds(90), until condition: @Sendable () throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + patience
         while true {
@@ -98,7 +98,7 @@ package struct RunningDaemon: Sendable {
 @discardableResult
 package func withDaemon<Result: Sendable>(
     in root: FilePath, arguments: [String] = [], environment: [String: String] = [:], launcher: [String] = [],
-    patience: Duration = .seconds(10), _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
+    patience: Duration = .seconds(90), _ body: @escaping @Sendable (RunningDaemon) async throws -> Result
 ) async throws -> Result {
     var command = launcher + [RunningDaemon.binary.string] + RunningDaemon.arguments(in: root) + arguments
     let isActivated = launcher.first?.hasSuffix("socket-activate") == true

@@ -213,7 +213,7 @@ import Testing
             let listening = AsyncStream<Void>.makeStream()
             let running = Task { try await server.run { _ in listening.continuation.finish() } }
             for await _ in listening.stream {}
-            #expect(await server.answers(within: .seconds(10)))
+            #expect(await server.answers(within: .seconds(90)))
             running.cancel()
             try await running.value
             #expect(await !server.answers(within: .seconds(1)))

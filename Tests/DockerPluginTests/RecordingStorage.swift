@@ -61,7 +61,7 @@ struct StoredVolumesFixture: Sendable {
     /// The plugin as a new process would have it, when the one before is gone: a task that has ended lets go of it a
     /// moment later.
     func restarted() async throws -> StoredVolumes<RecordingStorage> {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(90)
         while true {
             do {
                 return try started()

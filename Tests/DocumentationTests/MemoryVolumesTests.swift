@@ -35,7 +35,7 @@ import Testing
 
     /// The plugin of a process after another one: a task that has ended lets go of the folder a moment later.
     private func restarted(_ storage: MemoryVolumes, in folder: String) async throws -> StoredVolumes<MemoryVolumes> {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(90)
         while true {
             do {
                 return try StoredVolumes(storage, in: folder)

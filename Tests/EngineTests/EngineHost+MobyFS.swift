@@ -32,7 +32,7 @@ extension EngineHost {
     }
 
     /// Waits until nobody holds a volume: no holder is on file and `inspect` counts no mount.
-    func waitUntilFree(_ volume: String, within limit: Duration = .seconds(20)) async throws {
+    func waitUntilFree(_ volume: String, within limit: Duration = .seconds(90)) async throws {
         try await eventually(within: limit, "nobody holds '\(volume)'") {
             guard try await inspectVolume(volume).status?.mounts == 0 else { return false }
             return try await !heldVolumes().contains(volume)

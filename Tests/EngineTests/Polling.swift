@@ -13,7 +13,7 @@ struct NotInTime: Error, CustomStringConvertible {
 ///   - condition: The question. It may throw: that is a "not yet", told if nothing better comes.
 /// - Throws: ``NotInTime`` when the limit has passed.
 func eventually(
-    within limit: Duration = .seconds(20), _ event: String, _ condition: () async throws -> Bool
+    within limit: Duration = .seconds(90), _ event: String, _ condition: () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now + limit

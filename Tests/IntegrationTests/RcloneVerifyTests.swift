@@ -34,7 +34,7 @@ struct RcloneVerifyTests {
             // It may hang, and unmounts nothing then.
             defer { kill(execution.processIdentifier.value, SIGKILL) }
             do {
-                let deadline = ContinuousClock.now + .seconds(20)
+                let deadline = ContinuousClock.now + .seconds(90)
                 while !socket.exists, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
                 return .success(try await body("unix://\(socket)"))
             } catch {

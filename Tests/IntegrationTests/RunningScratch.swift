@@ -30,7 +30,7 @@ struct RunningScratch: Sendable {
 
     /// Waits until something is so, ten seconds at most.
     func wait(_ what: String, until condition: @Sendable () -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(90)
         while !condition() {
             guard ContinuousClock.now < deadline else {
                 throw RunningDaemon.NeverHappened(what: what, output: try Self.log(in: root).text)

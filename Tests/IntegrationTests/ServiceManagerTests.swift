@@ -82,7 +82,7 @@ private final class NotifySocket: Sendable {
 
     /// Waits for a message that has the text in it, among those that came and those to come.
     func wait(for text: String) async throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(90)
         while true {
             receive()
             let said = messages.withLock { $0 }

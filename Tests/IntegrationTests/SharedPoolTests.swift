@@ -182,7 +182,7 @@ import Testing
             @Sendable func forget() async throws {
                 let names = ["announced", "holders", "host-id"]
                 try await HelperProgram("rm", package: "coreutils").run(
-                    ["-rf"] + names.map { "\(root)/a/run/\($0)" }, until: .now + .seconds(10))
+                    ["-rf"] + names.map { "\(root)/a/run/\($0)" }, until: .now + .seconds(90))
             }
             try await withHost("a", of: root) { one in
                 try await succeed("Create", Self.image, on: one)

@@ -151,7 +151,7 @@ struct SSHFSMountTests {
                 let start = ContinuousClock.now
                 try await fixture.mount(options)
                 try await fixture.unmount(options, within: .seconds(2))
-                #expect(.now - start < .seconds(15))
+                #expect(.now - start < .seconds(60))
                 #expect(try fixture.entry == nil)
                 try await signal("-CONT", fixture)
             }
@@ -207,7 +207,7 @@ struct SSHFSMountTests {
 /// Sends a signal to the program that serves a mount.
 private func signal(_ signal: String, _ fixture: MountDriverFixture) async throws {
     try await HelperProgram("pkill", package: "procps").run(
-        [signal, "-f", "^sshfs .*\(fixture.mounts)|/sshfs .*\(fixture.mounts)"], until: .now + .seconds(10))
+        [signal, "-f", "^sshfs .*\(fixture.mounts)|/sshfs .*\(fixture.mounts)"], until: .now + .seconds(90))
 }
 
 @Suite(

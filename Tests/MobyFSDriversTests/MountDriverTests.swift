@@ -83,10 +83,10 @@ struct MountDriverTests {
         do {
             try await body(device)
         } catch {
-            try await losetup.run(["--detach", device], until: .now + .seconds(10))
+            try await losetup.run(["--detach", device], until: .now + .seconds(90))
             throw error
         }
-        try await losetup.run(["--detach", device], until: .now + .seconds(10))
+        try await losetup.run(["--detach", device], until: .now + .seconds(90))
     }
 
     @Test(

@@ -111,9 +111,9 @@ struct TmpfsDriverTests {
             try await fixture.volumes.unmount("cache", id: "c")
             let chattr = HelperProgram("chattr", package: "e2fsprogs")
             let folder = fixture.pool.appending("volumes/cache").string
-            try await chattr.run(["+i", folder], until: .now + .seconds(20))
+            try await chattr.run(["+i", folder], until: .now + .seconds(90))
             await #expect(throws: (any Error).self) { try await fixture.volumes.remove("cache") }
-            try await chattr.run(["-i", folder], until: .now + .seconds(20))
+            try await chattr.run(["-i", folder], until: .now + .seconds(90))
             _ = try await fixture.volumes.mount("cache", id: "d", for: nil)
             #expect(try path.appending("file").text == "precious")
             try await fixture.volumes.unmount("cache", id: "d")

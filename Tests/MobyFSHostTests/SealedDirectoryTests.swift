@@ -25,7 +25,7 @@ import Testing
     }
 
     private func run(_ script: String) async throws -> String {
-        try await Self.shell.run(["-euc", script], until: .now + .seconds(20))
+        try await Self.shell.run(["-euc", script], until: .now + .seconds(90))
     }
 
     @Test func hasNoWayOut() async throws {

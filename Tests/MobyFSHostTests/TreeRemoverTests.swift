@@ -53,13 +53,13 @@ import Testing
                     cd '\(tree)'; mkdir -p a/b/c empty append; echo x >a/b/file; echo x >append/file; echo x >'\(outside)'
                     ln '\(outside)' shared; chattr +i shared a/b a/b/file empty; chattr +a append append/file .
                     """,
-                ], until: .now + .seconds(20))
+                ], until: .now + .seconds(90))
             try TreeRemover.remove(tree)
             #expect(!tree.exists)
             let flags = try await HelperProgram("lsattr", package: "e2fsprogs").run(
-                [outside.string], until: .now + .seconds(20))
+                [outside.string], until: .now + .seconds(90))
             #expect(flags.prefix { $0 != " " }.contains("i"))
-            try await shell.run(["-euc", "chattr -i '\(outside)'"], until: .now + .seconds(20))
+            try await shell.run(["-euc", "chattr -i '\(outside)'"], until: .now + .seconds(90))
         }
     }
 

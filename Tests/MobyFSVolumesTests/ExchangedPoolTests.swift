@@ -23,7 +23,7 @@ struct ExchangedPoolTests {
             let fixture = await ManagerFixture(root: root, drivers: [driver])
             try await fixture.volumes.create("db", options: nil)
             func shell(_ script: String) async throws {
-                try await HelperProgram("sh", package: "dash").run(["-ec", script], until: .now + .seconds(10))
+                try await HelperProgram("sh", package: "dash").run(["-ec", script], until: .now + .seconds(90))
             }
             try await body(
                 fixture, driver, { try await shell("mount --bind \(other)/pool \(fixture.pool)") },

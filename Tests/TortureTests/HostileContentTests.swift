@@ -54,7 +54,8 @@ struct HostileContentTests {
         }
 
         func trashIsEmpty() async throws {
-            try await eventually(within: .seconds(Torture.isFull ? 600 : 20), "all is deleted") {
+            // Long enough for the second attempt, a minute after the first.
+            try await daemon.wait("all is deleted", within: .seconds(Torture.isFull ? 600 : 180)) { [trash] in
                 try Directories.entries(of: trash).isEmpty
             }
         }

@@ -15,7 +15,7 @@ import Testing
     /// 252 is the first that looks at a unit file that is not installed, and can say no.
     private static func canAnalyze() async -> Bool {
         // None: then it cannot.
-        guard let said = try? await analyzer.run(["--version"], until: .now + .seconds(20)) else { return false }
+        guard let said = try? await analyzer.run(["--version"], until: .now + .seconds(90)) else { return false }
         return said.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 >= 252 } ?? false
     }
 
@@ -111,7 +111,7 @@ import Testing
                     try await user.run(
                         // Not itself: it may still do everything until it starts a program.
                         ["--reuid=65534", "--regid=65534", "--clear-groups", "--", "sh", "-c", "exec '\(program)'"],
-                        until: .now + .seconds(20))
+                        until: .now + .seconds(90))
                 }
             }
         }

@@ -49,12 +49,12 @@ struct PowerCutDisk: Sendable {
             try Mounts.mount(type: "tmpfs", source: "none", at: memory)
             defer { unmountAll(in: memory) }
             let image = SparseFile(memory.appending("image"))
-            try image.create(bytes: 64 << 30, isAllocated: false, until: .now + .seconds(10))
+            try image.create(bytes: 64 << 30, isAllocated: false, until: .now + .seconds(90))
             try await FileSystem.xfs.make(on: image.path)
             try await mount(.xfs, image.path, at: shelf)
             defer { unmountAll(in: shelf) }
             let disk = PowerCutDisk(type: type, shelf: shelf)
-            try disk.file.create(bytes: 4 << 30, isAllocated: false, until: .now + .seconds(10))
+            try disk.file.create(bytes: 4 << 30, isAllocated: false, until: .now + .seconds(90))
             try await type.make(on: disk.file.path)
             return try await body(disk)
         }
