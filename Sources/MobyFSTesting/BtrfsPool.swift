@@ -21,7 +21,8 @@ package enum BtrfsPool {
         try check(truncate(image.string, 512 << 20), "truncate '\(image)'")
         try Directories.create(path, mode: 0o755)
         let deadline = ContinuousClock.now + .seconds(60)
-        try await HelperProgram("mkfs.btrfs", package: "btrfs-progs").run(["-q", image.string], until: deadline)
+        try await HelperProgram("mkfs.btrfs", package: "btrfs-progs")
+            .runBesideLoopDevices(["-q", image.string], until: deadline)
         try await HelperProgram("mount", package: "mount").run(
             ["-o", "loop", image.string, path.string], until: deadline)
     }

@@ -23,6 +23,19 @@ import Testing
         #expect(text == "one\ntwo\n")
     }
 
+    /// As mkfs.btrfs fails while some loop device is detached.
+    @Test func isRunAgainWhereALoopDeviceGoesMeanwhile() async throws {
+        try await withTemporaryDirectory { root in
+            let complaint = "ERROR: cannot check mount status of /image: No such device or address"
+            let script = "echo >>\(root)/runs; [ $(wc -l <\(root)/runs) = 3 ] || { echo '\(complaint)' >&2; exit 1; }"
+            try await shell.runBesideLoopDevices(["-c", script], until: soon)
+            #expect(try root.appending("runs").text == "\n\n\n")
+            await #expect(throws: HelperError.self) {
+                try await shell.runBesideLoopDevices(["-c", "echo; echo no >&2; exit 1"], until: soon)
+            }
+        }
+    }
+
     @Test func givesAProgramItsInputAndThenTheEnd() async throws {
         let cat = HelperProgram("cat", package: "coreutils")
         let text = try await cat.run([], input: Array("secret\n".utf8), until: soon)

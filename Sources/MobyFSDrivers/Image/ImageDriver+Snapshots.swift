@@ -57,7 +57,7 @@ extension ImageDriver: SnapshotDriver {
         }
         // The kernel mounts no two file systems of btrfs with one identity at the same time.
         if purpose == .clone, image.fileSystem == .btrfs {
-            try await ImageFileSystem.identifier.run(["-m", copy.string], until: context.deadline)
+            try await ImageFileSystem.identifier.runBesideLoopDevices(["-m", copy.string], until: context.deadline)
         }
     }
 }

@@ -36,7 +36,7 @@ extension ImageVolume {
             try await BlockingWork.run {
                 try image.create(bytes: Self.imageBytes(size), isAllocated: !isSparse, until: deadline)
             }
-            try await fileSystem.maker.run(
+            try await fileSystem.maker.runBesideLoopDevices(
                 fileSystem.makeArguments(image.path, isSparse: isSparse), until: deadline)
             // Mounting it once shows that this kernel takes what this mkfs makes.
             try await BlockingWork.run {
