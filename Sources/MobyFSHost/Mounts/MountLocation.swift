@@ -32,7 +32,11 @@ package struct MountLocation: Hashable, Sendable {
             throw SystemCallError("find the mount of '\(path)'", .noSuchFileOrDirectory)
         }
         self.covering = covering
-        self.path = try Self.resolvedPath(of: descriptor)
+        let link = "/proc/self/fd/\(descriptor)"
+        guard let resolved = Files.target(ofLink: link) else {
+            throw SystemCallError("readlink '\(link)'", Errno(rawValue: errno))
+        }
+        self.path = FilePath(resolved)
         var inside = self.path
         _ = inside.removePrefix(covering.mountpoint)
         root = covering.root.pushing(inside)
@@ -64,14 +68,6 @@ package struct MountLocation: Hashable, Sendable {
         var below = entry.root
         _ = below.removePrefix(root)
         return entry.mountpoint == path.pushing(below)
-    }
-
-    /// The kernel's own name of an open directory.
-    private static func resolvedPath(of descriptor: CInt) throws -> FilePath {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-        let link = "/proc/self/fd/\(descriptor)"
-        let count = try check(readlink(link, &buffer, buffer.count - 1), "readlink '\(link)'")
-        return FilePath(String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }
 
     /// Whether a mount shows the directory or something below it.

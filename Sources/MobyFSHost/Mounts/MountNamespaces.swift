@@ -38,7 +38,7 @@ package enum MountNamespaces {
         _ directories: [FilePath], areMounted: Bool = false, ignoringHost isHostIgnored: Bool = false
     ) throws -> Survey {
         var survey = Survey()
-        let own = try MountTable()
+        let own = try MountTable.places()
         // A directory that cannot be looked at (its disk is gone) might still be mounted somewhere.
         var locations: [(directory: FilePath, location: MountLocation)] = []
         for directory in directories {
@@ -58,7 +58,7 @@ package enum MountNamespaces {
         guard !locations.isEmpty else { return survey }
         let devices = Set(locations.map(\.location.covering.device))
         let hostRoot = own.rootDevice
-        try eachNamespace(MountSelection(devices: devices), &survey) { process, table, users in
+        try eachNamespace(MountSelection(devices: devices), own, &survey) { process, table, users in
             let isHostLike = table.rootDevice == hostRoot
             for (directory, location) in locations where users[directory] == nil {
                 let use = table.entries.first { entry in
@@ -81,7 +81,7 @@ package enum MountNamespaces {
     package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
         var survey = Survey()
         let own = namespace(of: "self")
-        try eachNamespace(source, &survey) { process, table, users in
+        try eachNamespace(source, try MountTable.places(), &survey) { process, table, users in
             guard users[place] == nil else { return }
             let use = table.entries.first { source.contains($0) }
             users[place] = use.flatMap { User(process, at: $0.mountpoint, isHost: namespace(of: process) == own) }
@@ -89,16 +89,20 @@ package enum MountNamespaces {
         return survey
     }
 
-    /// Calls `look` with a process of each mount namespace and the mounts in it that matter.
+    /// Calls `look` with a process of each mount namespace and the mounts in it that matter, if not all.
     private static func eachNamespace(
-        _ wanted: MountSelection, _ survey: inout Survey,
+        _ wanted: MountSelection, _ own: MountTable, _ survey: inout Survey,
         _ look: (_ process: String, _ table: MountTable, _ users: inout [FilePath: User]) -> Void
     ) throws {
         var seen: Set<String> = []
-        for process in try Directories.entries(of: "/proc") where process.first?.isNumber == true {
-            if let namespace = namespace(of: process), !seen.insert(namespace).inserted { continue }
+        let ownNamespace = namespace(of: "self")
+        for processID in try ProcessList.programs() {
+            let process = "\(processID)"
+            let namespace = namespace(of: process)
+            if let namespace, !seen.insert(namespace).inserted { continue }
             do {
-                let table = try MountTable(ofProcess: process, onlyOf: wanted)
+                let isOwn = namespace != nil && namespace == ownNamespace
+                let table = try isOwn ? own : MountTable(ofProcess: process, onlyOf: wanted)
                 look(process, table, &survey.users)
             } catch let error as SystemCallError {
                 // A process that has ended in the meantime shows as one of these.
