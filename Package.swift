@@ -20,6 +20,7 @@ let strict: [SwiftSetting] =
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
@@ -99,7 +100,7 @@ let package = Package(
         // The daemon.
         .target(name: "CMobyFSShims"),
         .target(
-            name: "MobyFSHost", dependencies: ["CMobyFSShims", system, logging], swiftSettings: strict),
+            name: "MobyFSHost", dependencies: ["CMobyFSShims", system, logging, nioLocks], swiftSettings: strict),
         .target(
             name: "MobyFSVolumes", dependencies: ["DockerPlugin", "MobyFSHost", system, logging], swiftSettings: strict),
         .target(

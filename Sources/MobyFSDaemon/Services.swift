@@ -70,7 +70,7 @@ struct TrashService: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
-                group.addTask { await volumes.emptyTrash() }
+                group.addTask(executorPreference: BlockingWork.executor) { await volumes.emptyTrash() }
                 group.addTask {
                     // Cancelled at the end.
                     while (try? await Task.sleep(for: Self.interval)) != nil { volumes.expireTrash() }

@@ -16,7 +16,10 @@ extension BlockingWork {
     package static func run<Result: Sendable>(
         until deadline: ContinuousClock.Instant, _ call: String, _ body: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
-        try await value(of: Task { try await run(body) }, until: deadline, call)
+        try await firstAnswer(call) { answer in
+            start { answer.give(Swift.Result(catching: body)) }
+            return deadline
+        }
     }
 
     /// Waits for work that goes on, no longer than to the deadline.
@@ -30,13 +33,28 @@ extension BlockingWork {
     package static func value<Result: Sendable>(
         of task: Task<Result, any Error>, until deadline: ContinuousClock.Instant, _ call: String
     ) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
+        try await firstAnswer(call) { answer in
+            Task { answer.give(await task.result) }
+            return deadline
+        }
+    }
+
+    /// Waits for what `begin` sees to, no longer than it says.
+    ///
+    /// - Parameters:
+    ///   - call: What is tried, for the error.
+    ///   - begin: Begins what gives the answer, without blocking, and returns how long to wait for it.
+    /// - Returns: The answer.
+    /// - Throws: The answer, or ``SystemCallError`` with `timedOut`.
+    static func firstAnswer<Result: Sendable>(
+        _ call: String, _ begin: (FirstAnswer<Result>) -> ContinuousClock.Instant
+    ) async throws -> Result {
+        var alarm: Alarm?
+        defer { alarm?.cancel() }
+        return try await withCheckedThrowingContinuation { continuation in
             let answer = FirstAnswer(continuation)
-            let alarm = Alarm(at: deadline) { answer.give(.failure(SystemCallError(call, .timedOut))) }
-            Task {
-                answer.give(await task.result)
-                alarm.cancel()
-            }
+            let deadline = begin(answer)
+            alarm = Alarm(at: deadline) { answer.give(.failure(SystemCallError(call, .timedOut))) }
         }
     }
 }

@@ -29,15 +29,13 @@ struct HelperRun: Sendable {
     func ending() async throws -> Ending {
         try await withCheckedThrowingContinuation { continuation in
             let answer = FirstAnswer(continuation)
-            Task {
-                await BlockingWork.run {
-                    do {
-                        let process = try start()
-                        if attend(process) { answer.give(.success(.killed)) }
-                        answer.give(.success(.ended(process.waitForEnd())))
-                    } catch {
-                        answer.give(.failure(error))
-                    }
+            BlockingWork.start {
+                do {
+                    let process = try start()
+                    if attend(process) { answer.give(.success(.killed)) }
+                    answer.give(.success(.ended(process.waitForEnd())))
+                } catch {
+                    answer.give(.failure(error))
                 }
             }
         }

@@ -84,12 +84,14 @@ package final class StorageProbe: Sendable {
         let begin: ContinuousClock.Instant
         /// The number of the mount that it looks at, or of the one that was there before.
         let mountID: UInt64?
-        let task: Task<StoragePlace, any Error>
+        /// Those who wait for it, by their numbers.
+        var answers: [UInt64: FirstAnswer<StoragePlace>] = [:]
     }
 
     private struct State {
         /// The latest that goes on.
         var look: Look?
+        /// How many looks there were, and who waited for one.
         var count: UInt64 = 0
         /// Where the folder was at last.
         var path: FilePath
@@ -127,55 +129,68 @@ package final class StorageProbe: Sendable {
     package func look(until deadline: ContinuousClock.Instant) async throws -> StoragePlace {
         let start = ContinuousClock.now
         while true {
-            let look = join()
-            let end = min(deadline, max(start + Self.chance, look.begin + patience))
-            let pause = min(end, .now + Self.interval)
+            var (ticket, pause, end) = (UInt64(0), start, start)
             do {
-                return try await BlockingWork.value(of: look.task, until: pause, "reach '\(path)'")
+                return try await BlockingWork.firstAnswer("reach '\(path)'") { answer in
+                    let look = join(answer)
+                    ticket = look.ticket
+                    end = min(deadline, max(start + Self.chance, look.begin + patience))
+                    pause = min(end, .now + Self.interval)
+                    return pause
+                }
             } catch let error as SystemCallError where error.errno == .timedOut {
+                leave(ticket)
                 // Before the pause is over, the storage itself has said so.
                 guard pause <= .now, .now < end else { throw error }
             }
         }
     }
 
-    /// The look that goes on at what is mounted there now, or a new one.
-    private func join() -> Look {
+    /// Waits for the look that goes on at what is mounted there now, or for a new one.
+    private func join(_ answer: FirstAnswer<StoragePlace>) -> (ticket: UInt64, begin: ContinuousClock.Instant) {
         let (current, place, lastMountID) = state.withLock { ($0.look, $0.path, $0.mountID) }
-        var mountID = lastMountID
-        if let current {
-            guard current.begin + Self.interval <= .now else { return current }
-            // It is told without the server.
-            mountID = (try? MountTable()).flatMap { MountLocation(ofMounted: place, in: $0)?.covering.id }
-        }
-        return state.withLock { [mountID] state in
-            if let look = state.look, look.number != current?.number || look.mountID == mountID { return look }
+        let isRecent = current.map { $0.begin + Self.interval > .now } ?? false
+        let isOld = current != nil && !isRecent
+        // It is told without the server.
+        let mountID =
+            isOld
+            ? (try? MountTable()).flatMap { MountLocation(ofMounted: place, in: $0)?.covering.id } : lastMountID
+        let (ticket, begin, isNew) = state.withLock { state in
             state.count += 1
-            let number = state.count
-            let task = Task { [path, check] in
-                do {
-                    let place = try await BlockingWork.run {
-                        let place = try StoragePlace(of: path)
-                        try check(place)
-                        return place
-                    }
-                    end(number, at: place)
-                    return place
-                } catch {
-                    end(number, at: nil)
-                    throw error
-                }
+            if let look = state.look, isRecent || look.number != current?.number || look.mountID == mountID {
+                state.look?.answers[state.count] = answer
+                return (state.count, look.begin, false)
             }
-            let look = Look(number: number, begin: .now, mountID: mountID, task: task)
+            let look = Look(number: state.count, begin: .now, mountID: mountID, answers: [state.count: answer])
             state.look = look
-            return look
+            return (look.number, look.begin, true)
         }
+        if isNew {
+            BlockingWork.start { [self] in
+                let outcome = Result {
+                    let place = try StoragePlace(of: path)
+                    try check(place)
+                    return place
+                }
+                for answer in end(ticket, outcome) { answer.give(outcome) }
+            }
+        }
+        return (ticket, begin)
     }
 
-    private func end(_ number: UInt64, at place: StoragePlace?) {
+    private func leave(_ ticket: UInt64) {
+        state.withLock { $0.look?.answers[ticket] = nil }
+    }
+
+    /// - Returns: Who waits for the look.
+    private func end(
+        _ number: UInt64, _ outcome: Result<StoragePlace, any Error>
+    ) -> Dictionary<UInt64, FirstAnswer<StoragePlace>>.Values {
         state.withLock { state in
-            if let place { (state.path, state.mountID) = (place.path, place.listedMountID) }
-            if state.look?.number == number { state.look = nil }
+            if case .success(let place) = outcome { (state.path, state.mountID) = (place.path, place.listedMountID) }
+            guard let look = state.look, look.number == number else { return [:].values }
+            state.look = nil
+            return look.answers.values
         }
     }
 }

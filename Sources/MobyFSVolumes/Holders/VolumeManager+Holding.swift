@@ -166,7 +166,9 @@ extension VolumeManager {
             Task { await self.unmountLater(name, id: id) }
             return
         }
-        try await unmountLocked(name, id: id)
+        try await reply(about: name, within: limits.short, until: .now + limits.short) {
+            try await self.unmountLocked(name, id: id)
+        }
     }
 
     /// How long an Unmount waits for others to be done with its volume.
@@ -185,7 +187,7 @@ extension VolumeManager {
 
     private func unmountLocked(_ name: VolumeName, id: String) async throws {
         let deadline = ContinuousClock.now + limits.short
-        try await workLocked(on: name, within: limits.short, until: deadline, alone: false) { deadline in
+        try await workLocked(on: name, until: deadline, alone: false) { deadline in
             guard let entry = self.entry(name) else { return }
             var holders = entry.holders
             guard let volume = entry.volume else {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import MobyFSHost
-import Synchronization
 
 /// How long calls may take.
 ///
@@ -53,90 +52,55 @@ extension VolumeManager {
         // Before the volume is locked: who waits for a sick pool is in nobody's way.
         if needsPool ?? isAlone { try await requirePool(until: min(deadline, .now + limits.short)) }
         try await locks.lock(name, for: work, until: deadline)
-        return try await workLocked(on: name, within: limit, until: deadline, alone: isAlone, late: late, body)
+        return try await reply(about: name, within: limit, until: deadline, late: late) {
+            try await self.workLocked(on: name, until: deadline, alone: isAlone, body)
+        }
+    }
+
+    /// Replies in time, whether the work is done by then or goes on.
+    func reply<Result: Sendable>(
+        about name: VolumeName, within limit: Duration, until deadline: ContinuousClock.Instant,
+        late: (@Sendable (Result) async -> Void)? = nil, _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            let answer = FirstAnswer(continuation)
+            let alarm = Alarm(at: deadline + limits.grace) {
+                answer.give(
+                    .failure(
+                        VolumeError(
+                            .unavailable,
+                            "volume '\(name)': the storage did not answer within \(limit.components.seconds) s; is its server "
+                                + "or disk there? the volume cannot be used until it answers")))
+            }
+            Task(executorPreference: BlockingWork.executor) {
+                let outcome: Swift.Result<Result, any Error>
+                do {
+                    outcome = .success(try await body())
+                } catch let error as SystemCallError {
+                    let advice = VolumeError.advice(on: error)
+                    outcome = .failure(
+                        advice.map { VolumeError(.io, "volume '\(name)': \($0)", cause: error) } ?? error)
+                } catch {
+                    outcome = .failure(error)
+                }
+                alarm.cancel()
+                if !answer.give(outcome), case .success(let result) = outcome { await late?(result) }
+            }
+        }
     }
 
     /// Works on a volume that is locked for it, and unlocks it.
     func workLocked<Result: Sendable>(
-        on name: VolumeName, within limit: Duration, until deadline: ContinuousClock.Instant,
-        alone isAlone: Bool = true,
-        late: (@Sendable (Result) async -> Void)? = nil,
+        on name: VolumeName, until deadline: ContinuousClock.Instant, alone isAlone: Bool = true,
         _ body: @escaping @Sendable (ContinuousClock.Instant) async throws -> Result
     ) async throws -> Result {
-        let answer = Answer<Result>()
+        // Before the answer: who has that may call again at once.
+        defer { locks.unlock(name) }
         // Before anything is looked up: what is found is of this place.
-        let place = place
-        Task {
-            let outcome: Swift.Result<Result, any Error>
-            do {
-                outcome = .success(
-                    try await Self.$placeOfWork.withValue(place) {
-                        isAlone
-                            ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
-                            : try await body(deadline)
-                    })
-            } catch let error as SystemCallError {
-                let advice = VolumeError.advice(on: error)
-                outcome = .failure(advice.map { VolumeError(.io, "volume '\(name)': \($0)", cause: error) } ?? error)
-            } catch {
-                outcome = .failure(error)
-            }
-            // Unlocked first: who has the answer may call again at once.
-            locks.unlock(name)
-            if !answer.give(outcome), case .success(let result) = outcome { await late?(result) }
-        }
-        let alarm = Alarm(at: deadline + limits.grace) {
-            answer.give(
-                .failure(
-                    VolumeError(
-                        .unavailable,
-                        "volume '\(name)': the storage did not answer within \(limit.components.seconds) s; is its server or "
-                            + "disk there? the volume cannot be used until it answers")))
-        }
-        defer { alarm.cancel() }
-        return try await answer.value
-    }
-}
-
-/// An answer of which the first counts.
-private final class Answer<Value: Sendable>: Sendable {
-    private enum State {
-        case open
-        case awaited(CheckedContinuation<Value, any Error>)
-        case given(Result<Value, any Error>)
-    }
-
-    private let state = Mutex(State.open)
-
-    /// - Returns: Whether it was the first.
-    @discardableResult
-    func give(_ result: Result<Value, any Error>) -> Bool {
-        let (isFirst, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Value, any Error>?) in
-            switch state {
-            case .open:
-                state = .given(result)
-                return (true, nil)
-            case .awaited(let continuation):
-                state = .given(result)
-                return (true, continuation)
-            case .given: return (false, nil)
-            }
-        }
-        continuation?.resume(with: result)
-        return isFirst
-    }
-
-    /// To be asked for once.
-    var value: Value {
-        get async throws {
-            try await withCheckedThrowingContinuation { continuation in
-                let given = state.withLock { state -> Result<Value, any Error>? in
-                    if case .given(let result) = state { return result }
-                    state = .awaited(continuation)
-                    return nil
-                }
-                if let given { continuation.resume(with: given) }
-            }
+        return try await Self.$placeOfWork.withValue(place) {
+            isAlone
+                ? try await sharingLock(on: name, until: deadline) { try await body(deadline) }
+                : try await body(deadline)
         }
     }
 }
