@@ -122,6 +122,37 @@ struct TmpfsDriverTests {
         }
     }
 
+    /// It would be gone for all who come to the volume afterwards.
+    @Test func isNotRemovedWhereSomebodyHasItMountedInAnotherPlace() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("cache", options: ["type": "tmpfs", "size": "1M"])
+            let path = try await fixture.volumes.mount("cache", id: "c", for: nil)
+            try path.appending("file").write("precious")
+            try await fixture.volumes.unmount("cache", id: "c")
+            let place = fixture.root.appending("place")
+            try Directories.create(place, mode: 0o755)
+            func reasonAgainstRemoving() async -> String {
+                let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("cache") }
+                #expect(error?.code == .inUse)
+                return error?.message ?? ""
+            }
+            let holder = try await MountNamespaceHolder.start(path, at: place)
+            let reason = await reasonAgainstRemoving()
+            #expect(reason.contains("process \(holder.processID) (sleep) has it mounted at '\(place)'"), "\(reason)")
+            holder.end()
+            try await eventually("it has ended") {
+                (try? MountTable(ofProcess: "\(holder.processID)").entries.isEmpty) ?? true
+            }
+            try Mounts.bind(path, at: place)
+            let other = await reasonAgainstRemoving()
+            #expect(other.contains("this host has it mounted at '\(place)' too"), "\(other)")
+            try Mounts.unmount(place)
+            #expect(try path.appending("file").text == "precious")
+            try await fixture.volumes.remove("cache")
+            #expect(!path.exists)
+        }
+    }
+
     /// As little as where somebody is at work in it.
     @Test func goesBackToItsPlaceWhereItCannotBeUnmounted() async throws {
         try await withVolumes { fixture in

@@ -11,7 +11,7 @@ package enum MountNamespaces {
         /// The process's name, as in `ps`.
         package let processName: String
         package let mountpoint: FilePath
-        /// Whether the process sees the host's own root, so that the mount is the host's and not a container's.
+        /// Whether the mount is the host's own, and not one that only some processes see.
         package let isHost: Bool
     }
 
@@ -65,7 +65,7 @@ package enum MountNamespaces {
                     // The file system's own mount, or the sandbox of some service of the host.
                     location.isShown(by: entry) && !(isHostLike && (isHostIgnored || location.isInPlace(entry)))
                 }
-                users[directory] = use.flatMap { User(process, at: $0.mountpoint, isHost: isHostLike) }
+                users[directory] = use.flatMap { User(process, at: $0.mountpoint) }
             }
         }
         return survey
@@ -80,11 +80,10 @@ package enum MountNamespaces {
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
     package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
         var survey = Survey()
-        let own = namespace(of: "self")
         try eachNamespace(source, try MountTable.places(), &survey) { process, table, users in
             guard users[place] == nil else { return }
             let use = table.entries.first { source.contains($0) }
-            users[place] = use.flatMap { User(process, at: $0.mountpoint, isHost: namespace(of: process) == own) }
+            users[place] = use.flatMap { User(process, at: $0.mountpoint) }
         }
         return survey
     }
@@ -120,14 +119,19 @@ package enum MountNamespaces {
     }
 
     /// The identity of a process's mount namespace, or nil if that may not be read.
-    private static func namespace(of process: String) -> String? {
+    fileprivate static func namespace(of process: String) -> String? {
         Files.target(ofLink: "/proc/\(process)/ns/mnt")
     }
 }
 
 extension MountNamespaces.User {
-    fileprivate init?(_ process: String, at mountpoint: FilePath, isHost: Bool) {
+    fileprivate init?(_ process: String, at mountpoint: FilePath) {
         guard let processID = Int32(process) else { return nil }
+        let namespace = MountNamespaces.namespace(of: process)
+        // Which one the first has need not be seen.
+        let isHost =
+            processID == 1
+            || namespace != nil && ["self", "1"].contains { MountNamespaces.namespace(of: $0) == namespace }
         self.init(
             processID: processID, processName: ProcessAtWork.name(ofProcess: process), mountpoint: mountpoint,
             isHost: isHost)

@@ -317,7 +317,7 @@ extension VolumeManager {
         let mountpoint = driver.mountpoint(of: volume, in: context)
         let isOurs = mountpoint.starts(with: context.mounts)
         // A share, a disk or a folder that the host has in another place as well is none the less free to be removed here.
-        let isElsewhere = isOurs && !driver.keepsDataInside(volume)
+        let isElsewhere = isOurs && driver.info.isLasting && !driver.keepsDataInside(volume)
         return try await BlockingWork.run {
             let survey: MountNamespaces.Survey
             if isOurs, try Mounts.entry(at: context.mounts) == nil,
