@@ -87,8 +87,28 @@ final class ThreadCache: TaskExecutor {
             idle.bell.signal()
         } else if needsThread {
             let worker = Worker(job)
-            // Where the system has no thread to spare, one of Dispatch's has to do.
-            if !startThread(of: worker) { DispatchQueue.global().async { self.work(as: worker) } }
+            if !startThread(of: worker) { doWithout(worker, job) }
+        }
+    }
+
+    /// Has a job done for which the system had no thread to spare.
+    private func doWithout(_ worker: Worker, _ job: @escaping Job) {
+        let (idle, isAlone) = state.withLockedValue { state -> (Worker?, Bool) in
+            if let idle = state.idle.popLast() {
+                state.threads -= 1
+                return (idle, false)
+            }
+            // Without any other, one of Dispatch's has to do.
+            if state.threads == 1 { return (nil, true) }
+            state.threads -= 1
+            state.backlog.append(job)
+            return (nil, false)
+        }
+        if let idle {
+            idle.take(job)
+            idle.bell.signal()
+        } else if isAlone {
+            DispatchQueue.global().async { self.work(as: worker) }
         }
     }
 

@@ -53,4 +53,48 @@ struct MountNamespacesTests {
             #expect(try MountNamespaces.survey([root.appending("volume")]).users.isEmpty)
         }
     }
+
+    /// Of which the kernel tells nobody who waits for changes of the mount table.
+    @Test func findsWhatWasMountedBeforeItWasMovedIntoTheDirectory() async throws {
+        try await withTemporaryDirectory { root in
+            let (volume, other, alone) = (root.appending("volume"), root.appending("other"), root.appending("alone"))
+            for folder in [volume, other, alone] { try Directories.create(folder, mode: 0o755) }
+            try Mounts.mount(type: "tmpfs", source: "none", at: alone)
+            defer { umount2(alone.string, CInt(MNT_DETACH)) }
+            // Else the namespaces of others have it too.
+            try #require(mount(nil, alone.string, nil, UInt(MS_PRIVATE), nil) == 0)
+            let place = alone.appending("place")
+            try Directories.create(place, mode: 0o755)
+            try Mounts.bind(other, at: place)
+            #expect(try MountNamespaces.survey([volume]).users.isEmpty)
+            try Files.rename(other, to: volume.appending("moved"))
+            #expect(try MountNamespaces.survey([volume]).users[volume]?.mountpoint == place)
+        }
+    }
+
+    @Test(.enabled(if: FilePath("/usr/bin/python3").exists, "needs python3, to end the first thread of a process"))
+    func findsAProcessWhoseFirstThreadHasEnded() async throws {
+        try await withTemporaryDirectory { root in
+            let (volume, place) = (root.appending("volume"), root.appending("place"))
+            for folder in [volume, place] { try Directories.create(folder, mode: 0o755) }
+            let program = """
+                import ctypes, threading, time
+                threading.Thread(target=lambda: time.sleep(300)).start()
+                ctypes.CDLL(None).pthread_exit(None)
+                """
+            let script = """
+                unshare --mount --propagation private sh -euc 'mount --bind "$0" "$1"; exec python3 -c "$2"' \
+                    '\(volume)' '\(place)' '\(program)' </dev/null >/dev/null 2>&1 &
+                echo -n $!
+                """
+            let shell = HelperProgram("sh", package: "dash")
+            let output = try await shell.run(["-euc", script], until: .now + .seconds(90))
+            let processID = try #require(Int32(output))
+            defer { kill(processID, SIGKILL) }
+            try await eventually("its first thread has ended") {
+                try FilePath("/proc/\(processID)/stat").text.split(separator: ")").last?.hasPrefix(" Z") == true
+            }
+            #expect(try MountNamespaces.survey([volume]).users[volume]?.processID == processID)
+        }
+    }
 }

@@ -18,18 +18,4 @@ struct MountTableWatchTests {
             #expect(before < mounted && mounted < unmounted)
         }
     }
-
-    @Test func placesAreThoseOfNow() async throws {
-        try await withTemporaryDirectory { root in
-            let folder = Directories.resolve(root)
-            func isMounted() throws -> Bool { try MountTable.places().mount(within: folder) != nil }
-            for _ in 0..<20 {
-                #expect(try !isMounted())
-                try Mounts.mount(type: "tmpfs", source: "none", at: root)
-                #expect(try isMounted())
-                try Mounts.unmount(root)
-            }
-            #expect(try !isMounted())
-        }
-    }
 }

@@ -38,7 +38,7 @@ package enum MountNamespaces {
         _ directories: [FilePath], areMounted: Bool = false, ignoringHost isHostIgnored: Bool = false
     ) throws -> Survey {
         var survey = Survey()
-        let own = try MountTable.places()
+        let own = try MountTable()
         // A directory that cannot be looked at (its disk is gone) might still be mounted somewhere.
         var locations: [(directory: FilePath, location: MountLocation)] = []
         for directory in directories {
@@ -80,7 +80,7 @@ package enum MountNamespaces {
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
     package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
         var survey = Survey()
-        try eachNamespace(source, try MountTable.places(), &survey) { process, table, users in
+        try eachNamespace(source, try MountTable(), &survey) { process, table, users in
             guard users[place] == nil else { return }
             let use = table.entries.first { source.contains($0) }
             users[place] = use.flatMap { User(process, at: $0.mountpoint) }
@@ -101,13 +101,36 @@ package enum MountNamespaces {
             if let namespace, !seen.insert(namespace).inserted { continue }
             do {
                 let isOwn = namespace != nil && namespace == ownNamespace
-                let table = try isOwn ? own : MountTable(ofProcess: process, onlyOf: wanted)
+                guard let table = try isOwn ? own : table(of: process, onlyOf: wanted) else { continue }
                 look(process, table, &survey.users)
-            } catch let error as SystemCallError {
-                // A process that has ended in the meantime shows as one of these.
-                let isGone = [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
-                if !isGone { survey.isComplete = false }
+            } catch is SystemCallError {
+                survey.isComplete = false
             }
+        }
+    }
+
+    /// What a process sees; nil if it has ended.
+    private static func table(of process: String, onlyOf wanted: MountSelection) throws -> MountTable? {
+        if let table = try unlessGone({ try MountTable(ofProcess: process, onlyOf: wanted) }) { return table }
+        // Its first thread may have ended before the others, and shows nothing since.
+        let threads = try unlessGone { try Directories.entries(of: FilePath("/proc/\(process)/task")) } ?? []
+        for thread in threads where thread != process {
+            let table = try unlessGone {
+                try MountTable(ofProcess: "\(process)/task/\(thread)", onlyOf: wanted)
+            }
+            if let table { return table }
+        }
+        return nil
+    }
+
+    private static func unlessGone<Result>(_ body: () throws -> Result) throws -> Result? {
+        do {
+            return try body()
+        } catch let error as SystemCallError
+            where [.noSuchFileOrDirectory, .noSuchProcess, .invalidArgument].contains(error.errno)
+        {
+            // One that has ended in the meantime shows as one of these.
+            return nil
         }
     }
 

@@ -12,9 +12,6 @@ package final class MountTableWatch: Sendable {
         var changes: UInt64 = 0
     }
 
-    /// One for all who ask.
-    package static let shared = MountTableWatch()
-
     private let state: Mutex<State>
 
     package init() {

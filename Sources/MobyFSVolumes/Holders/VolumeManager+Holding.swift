@@ -353,7 +353,7 @@ extension VolumeManager {
         let directory = store.directory(of: volume.name)
         let inside = try await BlockingWork.run { [seesHost] in
             let path = Directories.resolve(directory)
-            let mount = try MountTable.places().mount(within: path)
+            let mount = try MountTable().mount(within: path)
             return try mount ?? (seesHost ? nil : MountTable(ofProcess: "1").mount(within: path))
         }
         guard let inside else { return }

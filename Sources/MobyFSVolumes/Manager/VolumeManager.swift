@@ -90,7 +90,7 @@ package final class VolumeManager: Sendable {
     let poolLock = KeyedLocks<FilePath>()
     let probe: StorageProbe
     let mountUnits: MountUnits
-    let mountWatch = MountTableWatch.shared
+    let mountWatch = MountTableWatch()
     /// So that nothing is given back from the trash while it is being deleted.
     let trashLock = KeyedLocks<FilePath>()
     let logger: Logger
