@@ -236,8 +236,9 @@ public final class PluginServer: Service {
         let handler = HTTPHandler(
             router: router, connections: connections, arrivals: arrivals, room: room, place: place, bodies: bodies,
             pace: pace, caller: caller, isHandedOver: tls == nil, configuration: configuration, logger: logger)
-        // Others' requests are read between two such pieces of what one client sends; an engine's fit in one.
+        // Others' requests are read between two such pieces of what one client sends, or is sent; an engine's fit in one.
         try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+        try channel.syncOptions?.setOption(.writeSpin, value: 0)
         try channel.syncOptions?.setOption(
             .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 16384))
         // Over a unix socket the kernel tells a client that sends no more from one that is gone.
