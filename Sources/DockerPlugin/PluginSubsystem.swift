@@ -2,30 +2,24 @@
 
 /// One of the interfaces a plugin implements, such as volumes or networks.
 ///
-/// A subsystem knows the messages of its interface and nothing of HTTP: it is given a method and a body, and
-/// says what is to be answered.
+/// A subsystem knows the messages of its interface and nothing of HTTP: each of its methods is given a body, and says
+/// what is to be answered.
 public protocol PluginSubsystem: Sendable {
     /// The name the engine knows it by, as in `Plugin.Activate`'s `Implements`: `VolumeDriver`, for example.
     var name: String { get }
 
-    /// Whether the subsystem has a method of this name: `Mount`, for example.
-    func implements(_ method: Substring) -> Bool
+    /// What answers the calls, by the names of the methods: `Mount`, for example. Asked once, when the server is made.
+    var methods: [String: PluginMethod] { get }
 
     /// Called on each `Plugin.Activate`: an engine has started, or found the plugin.
     func activated(by caller: Caller)
-
-    /// Says what is to be answered to a call.
-    ///
-    /// Called on the thread that serves the connection, so it must not block; work that may take time goes
-    /// into ``PluginAnswer/later(_:)``.
-    ///
-    /// - Parameters:
-    ///   - method: A method for which ``implements(_:)`` is true.
-    ///   - body: The request's body.
-    ///   - caller: Who calls.
-    /// - Returns: What the server is to do.
-    func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer
 }
+
+/// Says what is to be answered to a call, from the request's body and who calls.
+///
+/// Called on the thread that serves the connection, so it must not block; work that may take time goes into
+/// ``PluginAnswer/later(_:)``.
+public typealias PluginMethod = @Sendable (_ body: [UInt8], _ caller: Caller) -> PluginAnswer
 
 /// What is to be done about a call.
 public enum PluginAnswer: Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The `VolumeDriver` interface: puts a ``VolumePlugin`` behind the engine's messages.
-public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
-    private enum Method: String {
+public struct VolumeSubsystem: PluginSubsystem {
+    private enum Method: String, CaseIterable {
         case create = "Create"
         case remove = "Remove"
         case mount = "Mount"
@@ -13,7 +13,7 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         case capabilities = "Capabilities"
     }
 
-    private let plugin: Plugin
+    private let plugin: any VolumePlugin
     private let names: VolumeNameRule
     private let descriptions = KeptAnswers()
     private let paths = KeptAnswers()
@@ -26,7 +26,7 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     ///   - plugin: The plugin.
     ///   - names: The names it is asked about. Volumes of other names cannot be made and are not there. To change
     ///     the rule is to lose the volumes that break the new one.
-    public init(_ plugin: Plugin, names: VolumeNameRule = .portable) {
+    public init(_ plugin: any VolumePlugin, names: VolumeNameRule = .portable) {
         self.plugin = plugin
         self.names = names
     }
@@ -34,9 +34,11 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
     /// `VolumeDriver`.
     public var name: String { "VolumeDriver" }
 
-    /// Whether this is one of the eight calls of the interface.
-    public func implements(_ method: Substring) -> Bool {
-        Method(rawValue: String(method)) != nil
+    /// The eight calls of the interface; those that only read are answered at once.
+    public var methods: [String: PluginMethod] {
+        var methods: [String: PluginMethod] = [:]
+        for method in Method.allCases { methods[method.rawValue] = { answer(method, $0, $1) } }
+        return methods
     }
 
     /// Passes an activation on to the plugin.
@@ -44,13 +46,8 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         plugin.engineActivated(caller)
     }
 
-    /// Answers a call; the calls that only read are answered at once.
-    public func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer {
-        guard let method = Method(rawValue: String(method)) else {
-            return .now(.failure("VolumeDriver has no method '\(method)'", status: 404))
-        }
-        let plugin = plugin
-        return switch method {
+    private func answer(_ method: Method, _ body: [UInt8], _ caller: Caller) -> PluginAnswer {
+        switch method {
         case .list: listing()
         case .capabilities: .now(capabilities())
         case .get: named(body, in: method) { name, _ in reading(name, keptIn: descriptions) { get(name) } }
@@ -65,9 +62,9 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
             named(body, in: method) { name, request in
                 let id = request.id ?? ""
                 if let path = plugin.mountAtOnce(name, id: id, for: caller) {
-                    return .now(Self.mounted(name, id: id, on: plugin, at: path))
+                    return .now(mounted(name, id: id, at: path))
                 }
-                return .later { await Self.mount(name, id: id, on: plugin, for: caller) }
+                return .later { await mount(name, id: id, for: caller) }
             }
         case .unmount:
             named(body, in: method) { name, request in
@@ -145,21 +142,19 @@ public struct VolumeSubsystem<Plugin: VolumePlugin>: PluginSubsystem {
         }
     }
 
-    private static func mount(
-        _ name: String, id: String, on plugin: Plugin, for engine: Caller
-    ) async -> PluginResponse {
+    private func mount(_ name: String, id: String, for engine: Caller) async -> PluginResponse {
         do {
-            return mounted(name, id: id, on: plugin, at: try await plugin.mount(name, id: id, for: engine))
+            return mounted(name, id: id, at: try await plugin.mount(name, id: id, for: engine))
         } catch {
             return .failure("\(error)")
         }
     }
 
-    private static func mounted(_ name: String, id: String, on plugin: Plugin, at path: String) -> PluginResponse {
-        var response = mountpoint(path)
+    private func mounted(_ name: String, id: String, at path: String) -> PluginResponse {
+        var response = Self.mountpoint(path)
         // The engine sends no Unmount for a Mount whose answer it did not wait for. Nobody is left to be told if that
         // fails.
-        response.undo = { try? await plugin.unmount(name, id: id) }
+        response.undo = { [plugin] in try? await plugin.unmount(name, id: id) }
         return response
     }
 

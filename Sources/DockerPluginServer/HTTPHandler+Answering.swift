@@ -9,41 +9,41 @@ import Synchronization
 /// How answers are worked out and go out.
 extension HTTPHandler {
     func answer(
-        _ head: HTTPRequestHead, by target: Router.Target, body: [UInt8], context: ChannelHandlerContext
+        _ request: ServedRequest, by method: PluginMethod, context: ChannelHandlerContext
     ) {
-        state = .answering(head)
+        state = .answering(request)
         place.wasUsed.store(true, ordering: .relaxed)
         place.isBusy.store(true, ordering: .relaxed)
         releaseBody()
+        let body = request.takeBody()
         if let observed { self.observed = (observed.method, .now, body.count) }
-        logger.debug("request", metadata: ["request.path": "\(head.uri)", "request.bytes": "\(body.count)"])
-        switch router.answer(target, body: body, from: caller) {
-        case .now(let response):
-            send(response, keepAlive: head.isKeepAlive, context: context)
-        case .hangUp: hangUp(on: head, context: context)
+        logger.debug("request", metadata: ["request.path": "\(request.path)", "request.bytes": "\(body.count)"])
+        switch method(body, caller) {
+        case .now(let response): send(response, context: context)
+        case .hangUp: hangUp(on: request, context: context)
         case .later(let work):
             let eventLoop = context.eventLoop
-            let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
+            let bound = NIOLoopBound((handler: self, request: request, context: context), eventLoop: eventLoop)
             self.work = connections.run {
                 let response = await work()
                 eventLoop.execute {
-                    let (handler, context) = bound.value
-                    guard let response else { return handler.hangUp(on: head, context: context) }
-                    handler.send(response, keepAlive: head.isKeepAlive, context: context)
+                    let (handler, request, context) = bound.value
+                    guard let response else { return handler.hangUp(on: request, context: context) }
+                    handler.send(response, context: context)
                 }
             }
         }
     }
 
-    func hangUp(on head: HTTPRequestHead, context: ChannelHandlerContext) {
+    func hangUp(on request: ServedRequest, context: ChannelHandlerContext) {
         work = nil
         place.isBusy.store(false, ordering: .relaxed)
-        logger.debug("request left without an answer", metadata: ["request.path": "\(head.uri)"])
+        logger.debug("request left without an answer", metadata: ["request.path": "\(request.path)"])
         observe(nil)
         close(context: context)
     }
 
-    func send(_ response: PluginResponse, keepAlive: Bool, context: ChannelHandlerContext) {
+    func send(_ response: PluginResponse, context: ChannelHandlerContext) {
         work = nil
         place.isBusy.store(false, ordering: .relaxed)
         guard case .answering(let request) = state else {
@@ -52,9 +52,7 @@ extension HTTPHandler {
             return
         }
         observe(response, failed: response.error)
-        // After these the decoder takes what follows for another protocol.
-        let keepAlive = keepAlive && request.method != .CONNECT && !request.headers.contains(name: "Upgrade")
-        leaving = LeavingAnswer(response, to: request, keepAlive: keepAlive)
+        leaving = LeavingAnswer(response, to: request, keepAlive: request.allowsKeepAlive && !isRefused)
         writeOn(context: context)
     }
 

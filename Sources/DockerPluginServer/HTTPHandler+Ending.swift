@@ -90,8 +90,7 @@ extension HTTPHandler {
     func limitRequest(context: ChannelHandlerContext) {
         limitIdling(context: context)
         // What a turn that comes too late begins would keep all that the connection had.
-        guard context.channel.isActive, deadline == nil,
-            !context.channel.isWritable || isInsideRequest && !isAnswering
+        guard deadline == nil, !context.channel.isWritable || isInsideRequest && !isAnswering, context.channel.isActive
         else { return }
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         deadline = context.eventLoop.scheduleTask(in: .init(configuration.requestLimit)) {
@@ -148,7 +147,8 @@ extension HTTPHandler {
         switch (error, state) {
         case (is HTTPParserError, .idle), (is HTTPParserError, .receiving), (is HTTPParserError, .refusing):
             let head = HTTPRequestHead(version: .http1_1, method: .POST, uri: "/")
-            refuse(head, with: .failure("this is not an HTTP/1.1 request", status: 400), context: context)
+            refuse(
+                ServedRequest(head), with: .failure("this is not an HTTP/1.1 request", status: 400), context: context)
         default:
             close(context: context)
         }

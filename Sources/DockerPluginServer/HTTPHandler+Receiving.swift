@@ -28,8 +28,12 @@ extension HTTPHandler {
         isInsideRead = true
         // Who goes on has read it.
         unread = nil
-        waiting.append(unwrapInboundIn(data))
-        takeWaiting(context: context)
+        let part = unwrapInboundIn(data)
+        if waiting.isEmpty, !isBusy(context) {
+            take(part, context: context)
+        } else {
+            waiting.append(part)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -41,7 +45,6 @@ extension HTTPHandler {
 
     func takeWaiting(context: ChannelHandlerContext) {
         while !isBusy(context), let part = waiting.popFirst() {
-            if case .end = part { turn = .taken }
             take(part, context: context)
         }
     }
@@ -81,64 +84,70 @@ extension HTTPHandler {
     }
 
     func take(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
-        if case .end = part {
+        switch part {
+        case .head(let head):
+            if case .idle = state { begin(head, context: context) }
+        case .body(let bytes):
+            switch state {
+            case .receiving(let request, _): take(bytes, of: request, context: context)
+            case .refusing(let request, let response):
+                discarded += bytes.readableBytes
+                if discarded > configuration.bodyLimit { refuse(request, with: response, context: context) }
+            case .idle, .answering, .closed: break
+            }
+        case .end:
+            turn = .taken
             arrivals.sawEndOfRequest()
             endLimit()
-        }
-        switch (part, state) {
-        case (.head(let head), .idle): begin(head, context: context)
-        case (.body(let bytes), .receiving(let head, let target, var body)):
-            state = .idle  // leaves `body` the only reference, so that it grows in place
-            body.append(contentsOf: bytes.readableBytesView)
-            if body.count > configuration.bodyLimit {
-                refuse(head, with: tooLarge, context: context)
-            } else if !reserve(body.count) {
-                refuse(head, with: .failure("too much is on its way in: try again", status: 503), context: context)
-            } else {
-                let isLarge = body.count > BodyBudget.small
-                state = .receiving(head, target, body: body)
-                if isLarge { awaitNextPiece(context: context) }
+            switch state {
+            case .receiving(let request, let method): answer(request, by: method, context: context)
+            case .refusing(let request, let response):
+                state = .answering(request)
+                send(response, context: context)
+            case .idle, .answering, .closed: break
             }
-        case (.body(let bytes), .refusing(let head, let response)):
-            discarded += bytes.readableBytes
-            if discarded > configuration.bodyLimit { refuse(head, with: response, context: context) }
-        case (.end, .receiving(let head, let target, let body)):
-            answer(head, by: target, body: body, context: context)
-        case (.end, .refusing(let head, let response)):
-            state = .answering(head)
-            send(response, keepAlive: head.isKeepAlive, context: context)
-        default: break
+        }
+    }
+
+    private func take(_ bytes: ByteBuffer, of request: ServedRequest, context: ChannelHandlerContext) {
+        request.append(bytes.readableBytesView)
+        let size = request.body.count
+        if size > configuration.bodyLimit {
+            refuse(request, with: tooLarge, context: context)
+        } else if !reserve(size) {
+            refuse(request, with: .failure("too much is on its way in: try again", status: 503), context: context)
+        } else if size > BodyBudget.small {
+            awaitNextPiece(context: context)
         }
     }
 
     func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         discarded = 0
+        let request = ServedRequest(head)
         if configuration.observer != nil { observed = (router.method(path: head.uri), .now, 0) }
         let announced = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
         if announced > configuration.bodyLimit {
-            refuse(head, with: tooLarge, context: context)
+            refuse(request, with: tooLarge, context: context)
         } else if head.headers.contains(name: "Origin") {
             // Browsers say so, and let any page send such a request to this host; engines never do.
-            state = .refusing(head, .failure("a page in a browser may not call a plugin", status: 403))
+            state = .refusing(request, .failure("a page in a browser may not call a plugin", status: 403))
         } else {
             switch router.route(method: head.method, path: head.uri) {
-            case .refused(let refusal): state = .refusing(head, refusal)
-            case .to(let target): receive(head, for: target, announced: announced, context: context)
+            case .refused(let refusal): state = .refusing(request, refusal)
+            case .to(let method):
+                agree(to: head, context: context)
+                // Whoever announces much may send little.
+                request.expect(min(announced, BodyBudget.small))
+                state = .receiving(request, method)
             }
         }
     }
 
-    /// Takes in the body of a request.
-    private func receive(
-        _ head: HTTPRequestHead, for target: Router.Target, announced: Int, context: ChannelHandlerContext
-    ) {
+    /// Tells a client that waits for it to go on with its request.
+    private func agree(to head: HTTPRequestHead, context: ChannelHandlerContext) {
         if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
-        var body: [UInt8] = []
-        // Whoever announces much may send little.
-        body.reserveCapacity(min(announced, BodyBudget.small))
-        state = .receiving(head, target, body: body)
     }
 
     private func awaitNextPiece(context: ChannelHandlerContext) {
@@ -172,10 +181,10 @@ extension HTTPHandler {
     }
 
     /// Refuses a request whose rest is not worth reading.
-    func refuse(_ head: HTTPRequestHead, with response: PluginResponse, context: ChannelHandlerContext) {
-        state = .answering(head)
+    func refuse(_ request: ServedRequest, with response: PluginResponse, context: ChannelHandlerContext) {
+        state = .answering(request)
         isRefused = true
         releaseBody()
-        send(response, keepAlive: false, context: context)
+        send(response, context: context)
     }
 }

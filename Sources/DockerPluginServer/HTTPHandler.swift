@@ -18,11 +18,11 @@ final class HTTPHandler: ChannelDuplexHandler {
     enum State {
         case idle
         /// The request's head has come, its end has not.
-        case receiving(HTTPRequestHead, Router.Target, body: [UInt8])
+        case receiving(ServedRequest, PluginMethod)
         /// The rest of the request is read and thrown away; the refusal goes out at its end.
-        case refusing(HTTPRequestHead, PluginResponse)
+        case refusing(ServedRequest, PluginResponse)
         /// The answer is being worked out.
-        case answering(HTTPRequestHead)
+        case answering(ServedRequest)
         /// The connection is closed or closing; what still comes is ignored.
         case closed
     }

@@ -19,11 +19,11 @@ struct LeavingAnswer {
     private var hasHead = false
     private var body: ArraySlice<UInt8>
 
-    init(_ response: PluginResponse, to request: HTTPRequestHead, keepAlive: Bool) {
+    init(_ response: PluginResponse, to request: ServedRequest, keepAlive: Bool) {
         self.response = response
         self.keepAlive = keepAlive
         version = request.version
-        body = request.method == .HEAD ? [] : response.body[...]
+        body = request.wantsBody ? response.body[...] : []
     }
 
     /// Takes out what is to be written next.
@@ -47,11 +47,11 @@ struct LeavingAnswer {
         } else {
             bytes.writeString("\(response.status) \(HTTPResponseStatus(statusCode: response.status).reasonPhrase)")
         }
+        if response.status == 405 { bytes.writeStaticString("\r\nAllow: POST") }
+        if !keepAlive { bytes.writeStaticString("\r\nConnection: close") }
         // What Docker's own helper answers with; the engine does not look.
         bytes.writeStaticString("\r\nContent-Type: application/vnd.docker.plugins.v1.2+json\r\nContent-Length: ")
         bytes.writeString(String(response.body.count))
-        if response.status == 405 { bytes.writeStaticString("\r\nAllow: POST") }
-        if !keepAlive { bytes.writeStaticString("\r\nConnection: close") }
         bytes.writeStaticString("\r\n\r\n")
     }
 }

@@ -44,9 +44,8 @@ import X509
 
     private struct Volumes: PluginSubsystem {
         let name = "VolumeDriver"
-        func implements(_ method: Substring) -> Bool { false }
+        let methods: [String: PluginMethod] = [:]
         func activated(by caller: Caller) {}
-        func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer { .hangUp }
     }
 
     private func client(

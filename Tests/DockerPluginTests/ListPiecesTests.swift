@@ -39,7 +39,7 @@ import Testing
 
     /// The list as the engine gets it, beside one that is made anew.
     private func expectRight(
-        _ subsystem: VolumeSubsystem<Plugin>, _ plugin: Plugin, asking: [String],
+        _ subsystem: VolumeSubsystem, _ plugin: Plugin, asking: [String],
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         plugin.described.withLock { $0 = [] }

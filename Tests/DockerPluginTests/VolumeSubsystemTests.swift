@@ -32,7 +32,7 @@ import Testing
     private func answer(
         _ method: String, _ body: String, names: VolumeNameRule = .portable
     ) async -> (status: Int, body: String)? {
-        switch VolumeSubsystem(Plugin(), names: names).answer(method[...], body: Array(body.utf8), from: Caller()) {
+        switch VolumeSubsystem(Plugin(), names: names).answer(method, body: Array(body.utf8), from: Caller()) {
         case .now(let response): (response.status, String(decoding: response.body, as: UTF8.self))
         case .later(let work):
             await work().map { response in (response.status, String(decoding: response.body, as: UTF8.self)) }

@@ -6,7 +6,7 @@ import DockerPluginDiscovery
 
 /// The `hello` interface: five calls, each with a JSON object for request and answer.
 struct HelloInterface: PluginSubsystem {
-    private enum Method: String {
+    private enum Method: String, CaseIterable {
         case getState = "GetState"
         case discover = "Discover"
         case call = "Call"
@@ -20,16 +20,17 @@ struct HelloInterface: PluginSubsystem {
 
     var name: String { "hello" }
 
-    func implements(_ method: Substring) -> Bool {
-        Method(rawValue: String(method)) != nil
+    var methods: [String: PluginMethod] {
+        var methods: [String: PluginMethod] = [:]
+        for method in Method.allCases { methods[method.rawValue] = { body, _ in answer(method, body) } }
+        return methods
     }
 
     func activated(by caller: Caller) {
         state.countActivation()
     }
 
-    func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer {
-        guard let method = Method(rawValue: String(method)) else { return .hangUp }
+    private func answer(_ method: Method, _ body: [UInt8]) -> PluginAnswer {
         state.countCall()
         let request: JSONValue
         do {

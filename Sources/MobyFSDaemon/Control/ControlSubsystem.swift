@@ -153,21 +153,24 @@ package struct ControlSubsystem: PluginSubsystem {
 
     package var name: String { ControlCoding.subsystem }
 
-    package func implements(_ method: Substring) -> Bool { handlers[String(method)] != nil }
+    package var methods: [String: PluginMethod] {
+        var methods: [String: PluginMethod] = [:]
+        for (method, handler) in handlers { methods[method] = { answer(method, with: handler, $0, $1) } }
+        return methods
+    }
 
     package func activated(by caller: Caller) {}
 
-    package func answer(_ method: Substring, body: [UInt8], from caller: Caller) -> PluginAnswer {
-        guard let handler = handlers[String(method)] else {
-            return .now(.failure("\(name) has no method '\(method)'", status: 404))
-        }
+    private func answer(
+        _ method: String, with handler: Handler, _ body: [UInt8], _ caller: Caller
+    ) -> PluginAnswer {
         let work: @Sendable () async throws -> [UInt8]
         do {
             work = try handler(body, caller)
         } catch {
             return .now(.failure("\(error)", status: 400))
         }
-        return .later { [logger, method = String(method)] in
+        return .later { [logger] in
             do {
                 return PluginResponse(body: try await work())
             } catch {

@@ -161,6 +161,11 @@ package final class VolumeManager: Sendable {
         state.withLock { $0.index.entries[name] }
     }
 
+    /// Whether anything is known of a volume.
+    func hasEntry(_ name: VolumeName) -> Bool {
+        state.withLock { $0.index.entries.index(forKey: name) != nil }
+    }
+
     var entries: [VolumeName: Entry] {
         state.withLock { $0.index.entries }
     }
@@ -176,9 +181,7 @@ package final class VolumeManager: Sendable {
     package func version(of text: String?) -> UInt64? {
         guard let text else { return state.withLock { $0.isKnown ? $0.version : nil } }
         guard let name = try? VolumeName(text) else { return nil }
-        return state.withLock { state in
-            state.index.entries[name].flatMap { $0.isListed ? max($0.version, state.poolVersion) : nil }
-        }
+        return state.withLock { state in state.index.versions[name].map { max($0, state.poolVersion) } }
     }
 
     /// All volumes by name, with what ``version(of:)`` says of each.

@@ -11,7 +11,7 @@ extension VolumeManager {
     package func needsRefresh(_ text: String?) -> Bool {
         guard sharing == nil else { return true }
         guard let name = text.flatMap({ try? VolumeName($0) }) else { return false }
-        return entry(name) == nil
+        return !hasEntry(name)
     }
 
     /// Takes over what others have done, as far as the pool's servers answer at once.
@@ -119,7 +119,7 @@ extension VolumeManager {
             adopt(name, volume)
             view.note(stamp, of: name)
         }
-        let gone = changes.gone.filter { view.isUntouched($0, since: generation) && entry($0) != nil }
+        let gone = changes.gone.filter { view.isUntouched($0, since: generation) && hasEntry($0) }
         for name in gone {
             adopt(name, nil)
             view.note(nil, of: name)
