@@ -53,7 +53,7 @@ def costs_of(place: Workplace, server: Server, volumes: int) -> dict[str, float]
     listing = Request.of("List", volume(volumes - 1))
     # What is kept from one List to the next is there by then.
     measure(place, server, listing, cycles=1)
-    listed = measure(place, server, listing, cycles=max(3, 20_000 // volumes))
+    listed = measure(place, server, listing, seconds=seconds)
     return {
         "get": measure(place, server, get, connections=CONNECTIONS, seconds=seconds).cpu_us,
         "mount": measure(place, server, held_mount(), connections=CONNECTIONS, seconds=seconds).cpu_us * 2,

@@ -61,10 +61,6 @@ package struct MountSelection: Hashable, Sendable {
         self.source = source
     }
 
-    fileprivate func hasSource(_ field: ArraySlice<UInt8>) -> Bool {
-        source.map { field.elementsEqual($0.utf8) } ?? false
-    }
-
     /// Whether a mount is among them.
     package func contains(_ entry: MountEntry) -> Bool {
         devices.contains(entry.device) || entry.source == source
@@ -89,7 +85,11 @@ package struct MountTable: Sendable {
 
     /// Reads a table from the bytes of a mountinfo file; lines that make no sense are passed over.
     package init(parsing bytes: [UInt8], onlyOf wanted: MountSelection? = nil) {
-        entries = bytes.split(separator: UInt8(ascii: "\n")).compactMap { MountEntry(parsing: $0, onlyOf: wanted) }
+        var (entries, lines) = ([MountEntry](), MountFields(bytes[...], between: "\n"))
+        while let line = lines.next() {
+            if let entry = MountEntry(parsing: line, onlyOf: wanted) { entries.append(entry) }
+        }
+        self.entries = entries
     }
 
     /// The first mount at a path or below it.
@@ -106,23 +106,25 @@ package struct MountTable: Sendable {
 extension MountEntry {
     /// Reads `36 35 98:0 /root /mountpoint rw,noatime master:1 - ext3 /dev/root rw,errors=continue`.
     fileprivate init?(parsing line: ArraySlice<UInt8>, onlyOf wanted: MountSelection?) {
-        let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-        // Any number of optional fields stands before the lone hyphen.
-        guard fields.count > 6, let id = UInt64(String(decoding: fields[0], as: UTF8.self)),
-            let hyphen = fields[6...].firstIndex(where: { $0.elementsEqual("-".utf8) }),
-            hyphen + 2 < fields.count
+        var fields = MountFields(line, between: " ")
+        guard let number = fields.next(), let id = UInt64(String(decoding: number, as: UTF8.self)),
+            fields.next() != nil, let device = fields.next(), let root = fields.next(), let mountpoint = fields.next(),
+            fields.next() != nil
         else { return nil }
         self.id = id
-        let device = String(decoding: fields[2], as: UTF8.self)
-        self.device = device
-        // Paths are what takes time.
-        let isWanted = wanted.map { $0.devices.contains(device) || $0.hasSource(fields[hyphen + 2]) } ?? true
-        guard isWanted || fields[4].elementsEqual("/".utf8) else { return nil }
-        root = FilePath(Self.unescape(fields[3]))
-        mountpoint = FilePath(Self.unescape(fields[4]))
-        type = Self.unescape(fields[hyphen + 1])
-        source = Self.unescape(fields[hyphen + 2])
-        options = hyphen + 3 < fields.count ? Self.unescape(fields[hyphen + 3]) : ""
+        self.device = String(decoding: device, as: UTF8.self)
+        let isWanted = wanted?.devices.contains(self.device) ?? true || mountpoint.elementsEqual("/".utf8)
+        // The rest of a line takes the most time.
+        guard isWanted || wanted?.source != nil else { return nil }
+        // Any number of optional fields stands before the lone hyphen.
+        while let field = fields.next(), !field.elementsEqual("-".utf8) {}
+        guard let type = fields.next(), let source = fields.next() else { return nil }
+        guard isWanted || wanted?.source.map({ source.elementsEqual($0.utf8) }) ?? false else { return nil }
+        self.root = FilePath(Self.unescape(root))
+        self.mountpoint = FilePath(Self.unescape(mountpoint))
+        self.type = Self.unescape(type)
+        self.source = Self.unescape(source)
+        options = fields.next().map(Self.unescape) ?? ""
     }
 
     /// The kernel writes space, tab, newline and backslash as three octal digits.
@@ -142,5 +144,26 @@ extension MountEntry {
             }
         }
         return String(decoding: text, as: UTF8.self)
+    }
+}
+
+/// What stands between separators, one after the other: a table is read at each Remove, for each mount namespace.
+private struct MountFields {
+    private var rest: ArraySlice<UInt8>?
+    private let separator: UInt8
+
+    init(_ bytes: ArraySlice<UInt8>, between separator: Unicode.Scalar) {
+        rest = bytes
+        self.separator = UInt8(ascii: separator)
+    }
+
+    mutating func next() -> ArraySlice<UInt8>? {
+        guard let bytes = rest else { return nil }
+        guard let end = bytes.firstIndex(of: separator) else {
+            rest = nil
+            return bytes
+        }
+        rest = bytes[(end + 1)...]
+        return bytes[..<end]
     }
 }
