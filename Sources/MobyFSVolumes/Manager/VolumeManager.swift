@@ -181,7 +181,7 @@ package final class VolumeManager: Sendable {
     package func version(of text: String?) -> UInt64? {
         guard let text else { return state.withLock { $0.isKnown ? $0.version : nil } }
         guard let name = try? VolumeName(text) else { return nil }
-        return state.withLock { state in state.index.versions[name].map { max($0, state.poolVersion) } }
+        return state.withLock { state in state.index.version(of: name).map { max($0, state.poolVersion) } }
     }
 
     /// All volumes by name, with what ``version(of:)`` says of each.

@@ -100,13 +100,16 @@ extension Bool: RecordValue {
     }
 }
 
+/// To make one takes half as long as to read a time with it.
+private let timeFormat = Date.ISO8601FormatStyle()
+
 /// In whole seconds, as ISO 8601 has it.
 extension Date: RecordValue {
     static var kind: String { "a time such as \"2026-01-31T12:00:00Z\"" }
-    var json: JSONValue { .string(formatted(.iso8601)) }
+    var json: JSONValue { .string(timeFormat.format(self)) }
 
     init?(json: JSONValue) {
-        guard let text = json.string, let date = try? Date(text, strategy: .iso8601) else { return nil }
+        guard let text = json.string, let date = try? timeFormat.parse(text) else { return nil }
         self.init(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
     }
 }
