@@ -56,20 +56,23 @@ extension HTTPHandler {
         writeOn(context: context)
     }
 
-    /// Writes what the client takes of the answer under way.
+    /// Writes a piece of the answer under way, if the client takes one; the next comes after what others have to do.
     func writeOn(context: ChannelHandlerContext) {
-        while var answer = leaving {
-            guard context.channel.isWritable else { return limitRequest(context: context) }
-            leaving = nil
-            let (bytes, isLast) = answer.takePiece(context.channel.allocator)
-            guard isLast else {
-                // Before it is written, which may ask for more.
-                leaving = answer
-                context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-                continue
-            }
-            return end(answer, with: bytes, context: context)
+        guard !isPieceDue, var answer = leaving else { return }
+        guard context.channel.isWritable else { return limitRequest(context: context) }
+        leaving = nil
+        let (bytes, isLast) = answer.takePiece(context.channel.allocator)
+        if isLast { return end(answer, with: bytes, context: context) }
+        leaving = answer
+        isPieceDue = true
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let (handler, context) = bound.value
+            handler.isPieceDue = false
+            handler.writeOn(context: context)
         }
+        // This may say that there is room for more.
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
     /// Writes the last bytes of an answer.

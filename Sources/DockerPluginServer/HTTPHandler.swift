@@ -67,6 +67,8 @@ final class HTTPHandler: ChannelDuplexHandler {
     var discarded = 0
     /// The answer under way.
     var leaving: LeavingAnswer?
+    /// Whether its next piece is written as soon as it is this connection's turn.
+    var isPieceDue = false
     /// The last answer, if it can be taken back and it is not known yet that the client has read it.
     var unread: PluginResponse?
     /// Responses that the kernel has not taken yet; the connection is not closed over them.
