@@ -184,6 +184,7 @@ extension HTTPHandler {
     func refuse(_ request: ServedRequest, with response: PluginResponse, context: ChannelHandlerContext) {
         state = .answering(request)
         isRefused = true
+        _ = request.takeBody()
         releaseBody()
         send(response, context: context)
     }

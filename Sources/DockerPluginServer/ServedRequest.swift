@@ -9,9 +9,11 @@ import NIOHTTP1
 final class ServedRequest {
     let path: String
     let version: HTTPVersion
+    /// Whether an answer to it has a body.
     let wantsBody: Bool
     /// Whether the connection may go on after the answer.
     let allowsKeepAlive: Bool
+    /// What of its own body has come.
     private(set) var body: [UInt8] = []
 
     init(_ head: HTTPRequestHead) {
