@@ -178,6 +178,7 @@ import Testing
             let volumes = try fixture.started()
             let error = #expect(throws: PluginError.self) { try fixture.started() }
             #expect(error?.description.contains("another process") == true)
+            #expect(DescriptorCanary.losses { _ = try? fixture.started() } == 0)
             #expect(try volumes.list().isEmpty)
         }
     }

@@ -15,6 +15,14 @@ import Testing
         }
     }
 
+    @Test func closesTheDirectoryOnceWhereAnotherHasIt() async throws {
+        try await withTemporaryDirectory { root in
+            let lock = try DirectoryLock(root)
+            #expect(DescriptorCanary.losses { _ = try? DirectoryLock(root) } == 0)
+            withExtendedLifetime(lock) {}
+        }
+    }
+
     @Test func isFreeAgainAfterItsEnd() async throws {
         try await withTemporaryDirectory { root in
             do { _ = try DirectoryLock(root) }

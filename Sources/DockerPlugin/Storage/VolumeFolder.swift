@@ -36,12 +36,10 @@ final class VolumeFolder: Sendable {
                 String(decoding: $0.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
             } ?? ""
         guard flock(directory, LOCK_EX | LOCK_NB) == 0 else {
-            let error =
-                errno == EWOULDBLOCK
+            // What is made whole closes the directory when it goes, here as well.
+            throw errno == EWOULDBLOCK
                 ? PluginError("another process keeps volumes in '\(path)': stop it, or choose another folder")
                 : Self.failure("lock '\(path)'")
-            close(directory)
-            throw error
         }
     }
 

@@ -24,8 +24,8 @@ package final class DirectoryLock: Sendable {
         descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
         guard flock(descriptor, LOCK_EX | LOCK_NB) != 0 else { return }
         let reason = Errno(rawValue: errno)
+        // What is made whole closes the directory when it goes, here as well.
         let holder = Self.holder(of: descriptor)
-        close(descriptor)
         guard reason == .wouldBlock else { throw SystemCallError("lock '\(path)'", reason) }
         throw Held(path: path, processID: holder)
     }
