@@ -19,8 +19,7 @@ static int release(struct dl_phdr_info *object, size_t size, void *unused) {
         uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_memsz) / page * page;
         if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
     }
-    // The first is the program itself.
-    return 1;
+    return 0;
 }
 
 void mobyfs_release_code(void) { dl_iterate_phdr(release, NULL); }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/// Lets go of the program's code and constants in memory; what is used is mapped again from the page cache, a piece at a time.
+/// Lets go of the code and constants of the program and its libraries in memory; what is used is mapped again from the page
+/// cache, a piece at a time.
 void mobyfs_release_code(void);
 
 /// Has malloc(3) use one heap for all threads, and the kernel's own pages for whatever is large, however often.

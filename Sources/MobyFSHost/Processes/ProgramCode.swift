@@ -2,7 +2,7 @@
 
 import CMobyFSShims
 
-/// The code of this program, with its constants.
+/// The code of this program and its libraries, with their constants.
 package enum ProgramCode {
     /// Gives back the memory of code that has run and may not run again, such as that of the start.
     ///
