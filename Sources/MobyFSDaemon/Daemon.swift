@@ -52,14 +52,13 @@ package struct Daemon: Sendable {
         let takeover = Takeover(mounts: configuration.runtimeDirectory.appending("mounts"), logger: logger)
         let access = FolderAccess(data: configuration.dataDirectory)
         let sharing = try await PoolSharing(configuration: configuration, isManaged: isManaged, logger: logger).make()
-        var locks = [FolderLock(configuration.runtimeDirectory, flag: "--runtime-dir", access, takeover, logger)]
-        // Hosts that share it lock what they have in it.
-        if sharing == nil {
-            locks.insert(FolderLock(configuration.dataDirectory, flag: "--data-dir", access, takeover, logger), at: 0)
-        }
+        let dataLock = FolderLock(
+            configuration.dataDirectory, flag: "--data-dir", isShared: sharing != nil, access, takeover, logger)
+        let locks = [
+            dataLock, FolderLock(configuration.runtimeDirectory, flag: "--runtime-dir", access, takeover, logger),
+        ]
         for lock in locks { try await lock.take() }
-        let dataLock = sharing == nil ? locks.first : nil
-        let volumes = volumes(configuration, sharing, logger) { try await dataLock?.claim() }
+        let volumes = volumes(configuration, sharing, logger) { try await dataLock.claim() }
         await volumes.recall()
         await volumes.loadIfNeeded()
         let tls = try await checkedCertificates(configuration, volumes)

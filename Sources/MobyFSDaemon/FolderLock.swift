@@ -18,6 +18,8 @@ final class FolderLock: Sendable {
     private let path: FilePath
     /// What tells people to choose another folder.
     private let flag: String
+    /// Whether other daemons may have it that share it too.
+    private let isShared: Bool
     private let access: FolderAccess
     private let takeover: Takeover
     private let logger: Logger
@@ -26,9 +28,13 @@ final class FolderLock: Sendable {
     /// Whether a look at the folder goes on.
     private let isLooking = Atomic(false)
 
-    init(_ path: FilePath, flag: String, _ access: FolderAccess, _ takeover: Takeover, _ logger: Logger) {
+    init(
+        _ path: FilePath, flag: String, isShared: Bool = false, _ access: FolderAccess, _ takeover: Takeover,
+        _ logger: Logger
+    ) {
         self.path = path
         self.flag = flag
+        self.isShared = isShared
         self.access = access
         self.takeover = takeover
         self.logger = logger
@@ -41,14 +47,17 @@ final class FolderLock: Sendable {
     /// - Throws: ``ConfigurationError`` if another daemon has it.
     func take() async throws {
         do {
-            try await BlockingWork.run(until: .now + Self.patience, "open '\(path)'") { [path, access] in
-                try Directories.create(path, mode: 0o710)
-                try access.narrow(path)
+            let isToBeLocked = try await BlockingWork.run(until: .now + Self.patience, "open '\(path)'") {
+                guard self.isToBeLocked() else { return false }
+                try Directories.create(self.path, mode: 0o710)
+                try self.access.narrow(self.path)
                 // What was seen of it of late, the kernel tells without its server.
-                _ = try StoragePlace(of: path)
+                _ = try StoragePlace(of: self.path)
+                return true
             }
+            guard isToBeLocked else { return }
             let lock = try await BlockingWork.value(
-                of: Task { [path, takeover] in try await takeover.lock(path) },
+                of: Task { [path, isShared, takeover] in try await takeover.lock(path, isShared: isShared) },
                 until: .now + Self.patience + Takeover.patience, "lock '\(path)'")
             let place = try await BlockingWork.run { [path] in try StoragePlace(of: path) }
             held.withLock { $0 = (lock, place) }
@@ -57,6 +66,16 @@ final class FolderLock: Sendable {
         } catch {
             logger.error("a folder cannot be used", metadata: ["error": "\(error)", "flag": "\(flag)"])
         }
+    }
+
+    /// Whether the folder is one to lock as a whole.
+    ///
+    /// Hosts that share a file system lock what they have in it, and nothing holds it up here. A folder of this host that
+    /// they are said to share may be that of a daemon that knows nothing of others. Blocks.
+    private func isToBeLocked() -> Bool {
+        guard isShared, let table = try? MountTable() else { return true }
+        if case .local = SharedFileSystem(of: Directories.resolve(path), in: table) { return true }
+        return false
     }
 
     private func refusal(_ held: DirectoryLock.Held) -> ConfigurationError {
@@ -99,12 +118,12 @@ final class FolderLock: Sendable {
         do {
             let place = try StoragePlace(of: path)
             // What nobody can write to needs no lock.
-            let isReadOnly = try place.isReadOnly
-            guard isReadOnly || held.withLock({ $0?.place }) != place else { return true }
+            let isFree = try place.isReadOnly || !isToBeLocked()
+            guard isFree || held.withLock({ $0?.place }) != place else { return true }
             // Let go of first: it may be the same one, which shows under another number.
             held.withLock { $0 = nil }
-            guard !isReadOnly else { return true }
-            let lock = try DirectoryLock(path)
+            guard !isFree else { return true }
+            let lock = try DirectoryLock(path, isShared: isShared)
             guard try StoragePlace(of: path) == place else { return false }
             held.withLock { $0 = (lock, place) }
             return true

@@ -20,13 +20,17 @@ struct Takeover {
 
     /// Locks a directory, and lets go whoever is dead and has it locked still.
     ///
+    /// - Parameters:
+    ///   - directory: The directory.
+    ///   - isShared: Whether others may have it that share it too.
+    /// - Returns: The lock.
     /// - Throws: ``DirectoryLock/Held`` if a living process has it, ``SystemCallError`` if a dead one keeps it.
-    func lock(_ directory: FilePath) async throws -> DirectoryLock {
+    func lock(_ directory: FilePath, isShared: Bool) async throws -> DirectoryLock {
         let end = ContinuousClock.now + Self.patience
         var isCutOff = false
         while true {
             do {
-                return try DirectoryLock(directory)
+                return try DirectoryLock(directory, isShared: isShared)
             } catch let held as DirectoryLock.Held {
                 let holder = held.processID ?? 0
                 let isDead = try holder > 0 && ProcessIdentity(processID: holder) == nil

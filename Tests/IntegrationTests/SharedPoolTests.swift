@@ -38,6 +38,32 @@ import Testing
             in: folder, arguments: ["--data-dir", "\(root)/pool", "--shared", "true"], body)
     }
 
+    /// Starts one more daemon with the pool, which the one that is there does not bear.
+    private func expectRefusal(
+        _ more: String..., in folder: FilePath, with pool: FilePath, by daemon: RunningDaemon,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let outcome = try await runToEnd(
+            ["start", "--config", "/dev/null", "--data-dir", pool.string, "--runtime-dir", folder.string] + more)
+        #expect(outcome.status != 0, sourceLocation: sourceLocation)
+        #expect(
+            outcome.output.contains("process \(daemon.processID) serves volumes with '\(pool)' already"),
+            sourceLocation: sourceLocation)
+    }
+
+    @Test func isNotSharedWithADaemonThatThinksItIsAlone() async throws {
+        try await withTemporaryDirectory { root in
+            let (pool, alone) = (root.appending("pool"), root.appending("alone"))
+            try Directories.create(alone, mode: 0o755)
+            try await withDaemon(in: alone, arguments: ["--data-dir", pool.string]) { daemon in
+                try await expectRefusal("--shared", "true", in: root.appending("other"), with: pool, by: daemon)
+            }
+            try await withHost("a", of: root) { daemon in
+                try await expectRefusal(in: root.appending("other"), with: pool, by: daemon)
+            }
+        }
+    }
+
     private func mobyfs(_ arguments: String..., on host: RunningDaemon) async throws -> CommandOutcome {
         try await CommandOutcome(of: arguments + ["--config", "/dev/null", "--runtime-dir", host.runtime.string])
     }

@@ -3,7 +3,7 @@
 import Glibc
 package import SystemPackage
 
-/// A directory that one process at a time may work with.
+/// A directory that one process at a time may work with, or several that know of each other.
 ///
 /// The lock is on the open directory itself and needs no file in it, so it works on a read-only file system
 /// too, and ends with the process however that ends. Source: flock(2).
@@ -19,10 +19,13 @@ package final class DirectoryLock: Sendable {
 
     /// Takes the lock.
     ///
+    /// - Parameters:
+    ///   - path: The directory.
+    ///   - isShared: Whether others may have it that share it too.
     /// - Throws: ``Held`` if another process has it.
-    package init(_ path: FilePath) throws {
+    package init(_ path: FilePath, isShared: Bool = false) throws {
         descriptor = try check(open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open '\(path)'")
-        guard flock(descriptor, LOCK_EX | LOCK_NB) != 0 else { return }
+        guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 else { return }
         let reason = Errno(rawValue: errno)
         // What is made whole closes the directory when it goes, here as well.
         let holder = Self.holder(of: descriptor)
