@@ -5,6 +5,7 @@ import MobyFSDrivers
 import MobyFSHost
 import MobyFSTesting
 import MobyFSVolumes
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -25,6 +26,49 @@ import Testing
             #expect(path.attributes.mode == 0o755)
             #expect(fixture.pool.appending("volumes").attributes.mode == 0o711)
             #expect(fixture.pool.appending("volumes/db/record.json").attributes.mode == 0o600)
+        }
+    }
+
+    @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
+    func isNotRemovedWhileAnOverlayHasALayerInIt() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let path = try #require(try fixture.volumes.describe("db").mountpoint)
+            try path.appending("file").write("precious")
+            let merged = fixture.root.appending("merged")
+            let other = fixture.root.appending("other")
+            for directory in [merged, other] { try Directories.create(directory, mode: 0o755) }
+            try #require(mount("overlay", merged.string, "overlay", 0, "lowerdir=\(path):\(other)") == 0)
+            defer { umount2(merged.string, CInt(MNT_DETACH)) }
+            let error = await #expect(throws: VolumeError.self) { try await fixture.volumes.remove("db") }
+            #expect(error?.code == .inUse)
+            #expect(error?.message.contains("overlay at '\(merged)' has a layer in volume 'db'") == true)
+            umount2(merged.string, CInt(MNT_DETACH))
+            try await fixture.volumes.remove("db")
+        }
+    }
+
+    /// Of a database that is at work some files are gone before they are looked at.
+    @Test func isAsFullAsItsFilesThatStay() async throws {
+        try await withVolumes { fixture in
+            try await fixture.volumes.create("db", options: nil)
+            let path = try #require(try fixture.volumes.describe("db").mountpoint)
+            try path.appending("file").write(String(repeating: "x", count: 1 << 20))
+            let isOver = Atomic(false)
+            async let work: Void = BlockingWork.run {
+                while !isOver.load(ordering: .relaxed) {
+                    for number in 0..<200 { mkdir("\(path)/d\(number)", 0o700) }
+                    for number in 0..<200 { rmdir("\(path)/d\(number)") }
+                }
+            }
+            do {
+                defer { isOver.store(true, ordering: .relaxed) }
+                for _ in 0..<20 {
+                    let usage = try await fixture.volumes.usage(of: ["db"])[0].usage.get()
+                    #expect(usage.usedBytes >= 1 << 20)
+                }
+            }
+            await work
         }
     }
 

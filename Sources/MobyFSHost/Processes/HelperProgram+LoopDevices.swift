@@ -12,7 +12,7 @@ extension HelperProgram {
     /// - Parameters:
     ///   - arguments: Its arguments.
     ///   - deadline: When to end it.
-    /// - Throws: What ``run(_:calledAs:input:environment:hiding:until:)`` does.
+    /// - Throws: What ``run(_:calledAs:input:environment:hiding:excusing:until:)`` does.
     package func runBesideLoopDevices(_ arguments: [String], until deadline: ContinuousClock.Instant) async throws {
         while true {
             do {

@@ -58,6 +58,7 @@ package struct HelperProgram: Hashable, Sendable {
     ///   - input: What it finds at its standard input, at most 64 KiB. It is gone once it was read.
     ///   - environment: What to add to its environment.
     ///   - hidden: What an error must not show, whatever the program says.
+    ///   - isExcused: Whether it has done its work all the same, by its status and what it says on standard error.
     ///   - deadline: When to end it.
     /// - Returns: Its standard output, at most 1 MiB.
     /// - Throws: ``HelperError`` if it is not there, does not succeed or is ended; ``SystemCallError`` if it cannot run.
@@ -65,6 +66,7 @@ package struct HelperProgram: Hashable, Sendable {
     package func run(
         _ arguments: [String], calledAs: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
         hiding hidden: [String] = [],
+        excusing isExcused: (_ status: Int32, _ errors: String) -> Bool = { _, _ in false },
         until deadline: ContinuousClock.Instant
     ) async throws -> String {
         guard let path = await BlockingWork.run({ locate() }) else {
@@ -89,7 +91,9 @@ package struct HelperProgram: Hashable, Sendable {
         let reason: HelperError.Reason
         switch try await run.ending() {
         case .ended(.exited(0)): return output.text
-        case .ended(.exited(let status)): reason = .failed(status: status)
+        case .ended(.exited(let status)):
+            if isExcused(status, errors.text) { return output.text }
+            reason = .failed(status: status)
         case .ended(.signalled(let signal)): reason = .signalled(signal)
         case .killed: reason = .timedOut(seconds: seconds)
         }

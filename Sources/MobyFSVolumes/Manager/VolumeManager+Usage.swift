@@ -89,11 +89,18 @@ extension VolumeManager {
     }
 
     /// Adds up what there is in a directory, by an option of du(1).
+    ///
+    /// What goes away meanwhile is not counted.
     static func walk(
         _ path: String, counting option: String, until deadline: ContinuousClock.Instant
     ) async throws -> UInt64 {
         let output = try await SealedDirectory.with(FilePath(path), for: .reading) { sealed in
-            try await walker.run(["--summarize", "--one-file-system", option, "--", "\(sealed)/."], until: deadline)
+            try await walker.run(
+                ["--summarize", "--one-file-system", option, "--", "\(sealed)/."],
+                excusing: { status, errors in
+                    let lines = errors.split(separator: "\n")
+                    return status == 1 && lines.allSatisfy { $0.hasSuffix(": No such file or directory") }
+                }, until: deadline)
         }
         guard let count = UInt64(output.prefix { $0.isNumber }) else {
             throw VolumeError(.io, "du says nothing of '\(path)'")
