@@ -5,6 +5,7 @@ import Glibc
 import MobyFSDrivers
 import MobyFSHost
 import MobyFSTesting
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -41,6 +42,27 @@ import Testing
             try await fixture.volumes.create("gone", options: ["on-remove": "trash"])
             try await fixture.volumes.remove("gone")
             let findings = try await fixture.restarted().volumes.findings()
+            #expect(findings.isEmpty, "\(findings)")
+        }
+    }
+
+    /// Whoever follows the advice for a volume that is only on its way to another name would lose it.
+    @Test func findsNothingInWhatIsBeingChanged() async throws {
+        try await withVolume { fixture, _ in
+            let volumes = fixture.volumes
+            let isOver = Atomic(false)
+            async let changes: Void = {
+                defer { isOver.store(true, ordering: .relaxed) }
+                for number in 0..<50 {
+                    try await volumes.rename("db", to: "other")
+                    try await volumes.rename("other", to: "db")
+                    try await volumes.create("new\(number)", options: nil)
+                    try await volumes.remove("new\(number)")
+                }
+            }()
+            var findings: [Finding] = []
+            while !isOver.load(ordering: .relaxed) { findings += try await volumes.findings() }
+            try await changes
             #expect(findings.isEmpty, "\(findings)")
         }
     }

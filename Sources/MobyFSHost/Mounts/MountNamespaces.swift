@@ -88,9 +88,27 @@ package enum MountNamespaces {
         return survey
     }
 
+    /// Looks through the mount tables of all processes for a directory that is gone: deleted, or with its file system.
+    ///
+    /// Which file system that was is not known any more, nor where on it the directory was. So any mount counts that has
+    /// the last two components of its path in its own.
+    ///
+    /// - Parameter directory: Where it was.
+    /// - Returns: Who has it mounted.
+    /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
+    package static func survey(formerly directory: FilePath) throws -> Survey {
+        var survey = Survey()
+        try eachNamespace(nil, try MountTable(), &survey) { process, table, users in
+            guard users[directory] == nil else { return }
+            let use = table.entries.first { $0.root.hasEnd(of: directory) }
+            users[directory] = use.flatMap { User(process, at: $0.mountpoint) }
+        }
+        return survey
+    }
+
     /// Calls `look` with a process of each mount namespace and the mounts in it that matter, if not all.
     private static func eachNamespace(
-        _ wanted: MountSelection, _ own: MountTable, _ survey: inout Survey,
+        _ wanted: MountSelection?, _ own: MountTable, _ survey: inout Survey,
         _ look: (_ process: String, _ table: MountTable, _ users: inout [FilePath: User]) -> Void
     ) throws {
         var seen: Set<String> = []
@@ -110,7 +128,7 @@ package enum MountNamespaces {
     }
 
     /// What a process sees; nil if it has ended.
-    private static func table(of process: String, onlyOf wanted: MountSelection) throws -> MountTable? {
+    private static func table(of process: String, onlyOf wanted: MountSelection?) throws -> MountTable? {
         if let table = try unlessGone({ try MountTable(ofProcess: process, onlyOf: wanted) }) { return table }
         // Its first thread may have ended before the others, and shows nothing since.
         let threads = try unlessGone { try Directories.entries(of: FilePath("/proc/\(process)/task")) } ?? []

@@ -128,7 +128,7 @@ extension MountEntry {
     }
 
     /// The kernel writes space, tab, newline and backslash as three octal digits.
-    private static func unescape(_ field: ArraySlice<UInt8>) -> String {
+    static func unescape(_ field: ArraySlice<UInt8>) -> String {
         guard field.contains(UInt8(ascii: "\\")) else { return String(decoding: field, as: UTF8.self) }
         var text: [UInt8] = []
         var rest = field

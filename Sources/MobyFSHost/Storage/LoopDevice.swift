@@ -73,6 +73,11 @@ extension LoopDevice {
         }
     }
 
+    /// A device that has a file that was in a directory which is gone: only the last two components of that count.
+    package static func ofFile(formerlyIn directory: FilePath) throws -> LoopDevice? {
+        try backingFiles().first { $0.file.hasEnd(of: directory) }?.device
+    }
+
     /// The path that the kernel tells of the file; nil without one.
     private var backingFile: FilePath? {
         attribute("loop/backing_file").map { FilePath($0) }

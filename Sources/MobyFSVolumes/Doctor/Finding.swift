@@ -67,6 +67,9 @@ package struct Finding: Hashable, Sendable {
         self.advice = advice
     }
 
+    /// The volume of a subject that is a part of one.
+    var volume: String { String(subject.prefix { $0 != "/" && $0 != "@" }) }
+
     /// What tells it from the others.
     package var id: String { "\(kind.rawValue):\(subject)" }
     /// Whether ``VolumeManager/repair(_:)`` can do something about it.

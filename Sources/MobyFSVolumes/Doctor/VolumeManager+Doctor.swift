@@ -24,13 +24,19 @@ extension VolumeManager {
         return lasting
     }
 
-    /// Whether a volume seemed to be unknown because it was being created just then.
+    /// Whether a volume was just being worked on, and is as it should be since.
     private func isPassing(_ finding: Finding) async -> Bool {
-        guard case .serve(let volume, _) = finding.repair, doctor.refused[volume.name] == nil,
-            (try? await locks.lock(volume.name, for: .checking, until: .now + limits.short)) != nil
+        switch finding.kind {
+        case .pool, .clock: return false
+        default: break
+        }
+        guard let name = try? VolumeName(finding.volume),
+            (try? await locks.lock(name, for: .checking, until: .now + limits.short)) != nil
         else { return false }
-        locks.unlock(volume.name)
-        return await BlockingWork.run { [doctor] in doctor.finding(finding.id) } != finding
+        defer { locks.unlock(name) }
+        return await BlockingWork.run { [doctor] in
+            doctor.finding(finding.id) != finding && self.finding(of: name, self.entry(name)) != finding
+        }
     }
 
     /// What is wrong with the pool's file system.
@@ -54,21 +60,27 @@ extension VolumeManager {
     /// What is known of volumes, and the pool itself does not show.
     private func findings(besides subjects: Set<String>) -> [Finding] {
         entries.sorted { $0.key < $1.key }.compactMap { name, entry in
-            if entry.isMissing {
-                return Finding(
-                    .data, name.description, entry.trouble ?? "it is gone from the pool",
-                    advice: "mount it; or if there is none any more, stop what holds the volume and restart the engine")
-            }
-            guard entry.volume != nil, entry.trouble == nil, !subjects.contains(name.description) else { return nil }
-            let folder = store.directory(of: name)
-            guard Directories.isRealDirectory(folder) else {
-                return Finding(
-                    .data, name.description, "its folder '\(folder)' is gone from the pool",
-                    advice: "put it back; or give the volume up: 'mobyfs volume rm \(name)'")
-            }
-            return (entry.mountFailure ?? entry.limitTrouble).map {
-                Finding(.data, name.description, $0, advice: "see to it and mount the volume again")
-            }
+            // Of one that is damaged that has been said.
+            entry.isMissing || !subjects.contains(name.description) ? finding(of: name, entry) : nil
+        }
+    }
+
+    private func finding(of name: VolumeName, _ entry: Entry?) -> Finding? {
+        guard let entry else { return nil }
+        if entry.isMissing {
+            return Finding(
+                .data, name.description, entry.trouble ?? "it is gone from the pool",
+                advice: "mount it; or if there is none any more, stop what holds the volume and restart the engine")
+        }
+        guard entry.volume != nil, entry.trouble == nil else { return nil }
+        let folder = store.directory(of: name)
+        guard Directories.isRealDirectory(folder) else {
+            return Finding(
+                .data, name.description, "its folder '\(folder)' is gone from the pool",
+                advice: "put it back; or give the volume up: 'mobyfs volume rm \(name)'")
+        }
+        return (entry.mountFailure ?? entry.limitTrouble).map {
+            Finding(.data, name.description, $0, advice: "see to it and mount the volume again")
         }
     }
 
@@ -97,7 +109,7 @@ extension VolumeManager {
         guard let repair = finding.repair else {
             throw VolumeError(.invalidArgument, "'\(id)' cannot be repaired by itself: \(finding.advice)")
         }
-        let subject = String(finding.subject.prefix { $0 != "/" && $0 != "@" })
+        let subject = finding.volume
         let work = { @Sendable () async throws -> Void in
             // Somebody may have been quicker.
             guard try await self.finding(id) == finding else {
@@ -172,7 +184,7 @@ extension VolumeManager {
         let isServed = directory == store.directory(of: name)
         if isServed {
             try await refuseIfHeld(volume)
-            try await refuseIfMountedInside(volume)
+            try await refuseIfUsedInside(volume)
             await withdraw(name)
             try await close(volume)
         }

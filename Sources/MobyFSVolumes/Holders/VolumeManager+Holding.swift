@@ -284,16 +284,22 @@ extension VolumeManager {
     }
 
     private func releaseAbandoned(_ name: VolumeName, until deadline: ContinuousClock.Instant) async throws {
-        guard let entry = entry(name), let volume = entry.volume else { return }
+        guard let entry = entry(name), entry.volume != nil || entry.isMissing else { return }
         let abandoned = entry.holders.unconfirmed(given: await Self.living(entry.holders.engines))
-        guard !abandoned.isEmpty, try await survey(volume) == .unused else { return }
+        guard !abandoned.isEmpty else { return }
+        let use = if let volume = entry.volume { try await survey(volume) } else { try await surveyMissing(name) }
+        guard use == .unused else { return }
         var holders = entry.holders
         holders.drop(abandoned)
         try await save(holders, of: name)
-        if holders.isEmpty { await unmount(volume, until: deadline) }
-        context(volume).logger.notice(
+        if holders.isEmpty {
+            if let volume = entry.volume { await unmount(volume, until: deadline) } else { forget(name) }
+        }
+        logger.notice(
             "holders of an engine that is gone are dropped: no process has the volume mounted",
-            metadata: ["mount.ids": "\(abandoned.sorted())", "mount.count": "\(holders.count)"])
+            metadata: [
+                "volume.name": "\(name)", "mount.ids": "\(abandoned.sorted())", "mount.count": "\(holders.count)",
+            ])
     }
 
     /// Those of the engines that still run.
@@ -336,6 +342,18 @@ extension VolumeManager {
         }
     }
 
+    /// The same of a volume that the pool lacks, and of which nothing but the name is known.
+    private func surveyMissing(_ name: VolumeName) async throws -> Use {
+        let (directory, mountpoint) = (store.directory(of: name), mounts.appending(name.description))
+        return try await BlockingWork.run {
+            guard try Mounts.entry(at: mountpoint) == nil, try LoopDevice.ofFile(formerlyIn: directory) == nil else {
+                return .unknown
+            }
+            let survey = try MountNamespaces.survey(formerly: directory)
+            return survey.users.values.first.map { .used($0) } ?? (survey.isComplete ? .unused : .unknown)
+        }
+    }
+
     /// The device that the kernel does not let go of; after an unmount that takes it a moment.
     private static func lastingDevice(
         of volume: Volume, by driver: any VolumeDriver, in context: DriverContext
@@ -348,18 +366,28 @@ extension VolumeManager {
         return nil
     }
 
-    /// Throws an error if somebody has mounted something inside the volume's directory: that is not to be purged.
-    func refuseIfMountedInside(_ volume: Volume) async throws {
+    /// Throws an error if this host uses what is in the volume's directory: that is not to be purged.
+    func refuseIfUsedInside(_ volume: Volume) async throws {
         let directory = store.directory(of: volume.name)
-        let inside = try await BlockingWork.run { [seesHost] in
+        let use = try await BlockingWork.run { [seesHost] in
             let path = Directories.resolve(directory)
-            let mount = try MountTable().mount(within: path)
-            return try mount ?? (seesHost ? nil : MountTable(ofProcess: "1").mount(within: path))
+            let use = try DirectoryUse.first(of: path, in: MountTable())
+            return try use ?? (seesHost ? nil : MountTable(ofProcess: "1").mount(within: path).map { .mounted($0) })
         }
-        guard let inside else { return }
-        throw VolumeError(
-            .inUse,
-            "\(inside.source) is mounted at '\(inside.mountpoint)', in volume '\(volume.name)': unmount it first")
+        guard let use else { return }
+        let reason =
+            switch use {
+            case .mounted(let mount):
+                "\(mount.source) is mounted at '\(mount.mountpoint)', in volume '\(volume.name)': unmount it first"
+            case .layer(let overlay):
+                "the overlay at '\(overlay.mountpoint)' has a layer in volume '\(volume.name)': unmount it first"
+            case .attached(let device, let file):
+                "\(device.path) has '\(file)', a file of volume '\(volume.name)': unmount what is on it, and run "
+                    + "'losetup -d \(device.path)' first"
+            case .swap(let file):
+                "'\(file)', a file of volume '\(volume.name)', is swap space: run 'swapoff' on it first"
+            }
+        throw VolumeError(.inUse, reason)
     }
 
     /// Throws an error that says who holds the volume, if anybody does.

@@ -36,7 +36,7 @@ extension VolumeManager {
                         + "name, or move that folder away")
         }
         try await refuseIfHeld(volume)
-        try await refuseIfMountedInside(volume)
+        try await refuseIfUsedInside(volume)
         let driver = try driver(named: volume.driver)
         let context = context(volume, deadline: deadline)
         if let obstacle = await BlockingWork.run({ driver.obstacleToRenaming(volume, in: context) }) {

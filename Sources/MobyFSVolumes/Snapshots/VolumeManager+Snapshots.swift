@@ -97,7 +97,7 @@ extension VolumeManager {
         try await work(on: name, for: .copying, within: limits.copying) { deadline in
             let (volume, driver) = try self.snapshottable(name)
             try await self.refuseIfHeld(volume)
-            try await self.refuseIfMountedInside(volume)
+            try await self.refuseIfUsedInside(volume)
             let snapshots = self.snapshots(in: volume)
             let source = try await self.existing(label, in: snapshots, of: volume)
             let context = self.context(volume, deadline: deadline)

@@ -31,7 +31,7 @@ extension VolumeManager {
                 "volume '\(name)' is protected: 'mobyfs volume set \(name) protected=false' lets it be removed")
         }
         try await refuseIfHeld(volume)
-        try await refuseIfMountedInside(volume)
+        try await refuseIfUsedInside(volume)
         return volume
     }
 
