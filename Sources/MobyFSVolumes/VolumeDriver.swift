@@ -110,6 +110,10 @@ package protocol VolumeDriver: Sendable {
     /// Unmounts for good, before ``remove(_:in:)``; for drivers whose volumes stay mounted while nobody holds them.
     func release(_ volume: Volume, in context: DriverContext) async throws
 
+    /// What is wrong with a held volume that is mounted, or was; nil if nothing is seen to be. `served` are the mountpoints of
+    /// `FUSEConnection.servedMountpoints()`.
+    func troubleInUse(with volume: Volume, in context: DriverContext, served: Set<FilePath>) async -> String?
+
     /// Whether a held volume is not held to its size just now, as somebody has taken its limit away. Blocks.
     ///
     /// - Throws: ``SystemCallError`` if that cannot be seen.
@@ -163,6 +167,9 @@ extension VolumeDriver {
         try await unmount(volume, in: context)
     }
     package func purge(_ directory: FilePath) throws {}
+    package func troubleInUse(
+        with volume: Volume, in context: DriverContext, served: Set<FilePath>
+    ) async -> String? { nil }
     package func lacksLimit(_ volume: Volume, in context: DriverContext) throws -> Bool { false }
     package func renewLimit(of volume: Volume, in context: DriverContext) throws {}
     package func usage(of volume: Volume, in context: DriverContext) throws -> VolumeUsage? { nil }

@@ -115,6 +115,39 @@ struct SSHFSMountTests {
         }
     }
 
+    /// With TERM it unmounts what it serves, with KILL that stays; the container has it in either case.
+    @Test(arguments: ["-TERM", "-9"])
+    func itIsToldThatTheProgramHasEnded(by kind: String) async throws {
+        try await SSHServer.with { server in
+            try await withVolumeManager(drivers: [MountDriver(reserved: [])]) { fixture in
+                let volumes = fixture.volumes
+                try await volumes.create(
+                    "db",
+                    options: [
+                        "type": "fuse.sshfs", "device": "root@127.0.0.1:\(server.root)/share",
+                        "o": "\(server.trust),IdentityFile=\(server.key)",
+                    ])
+                let path = try await volumes.mount("db", id: "c", for: nil)
+                await volumes.checkCondition()
+                #expect(try volumes.describe("db").trouble == nil)
+                try await signal(kind, programBelow: fixture.runtime)
+                try await eventually("it is seen to have ended") {
+                    await volumes.checkCondition()
+                    return try volumes.describe("db").trouble?.contains("(fuse.sshfs) has ended: restart") == true
+                }
+                #expect(try await volumes.findings().map(\.kind) == [.data])
+                let usage = try await volumes.usage(of: ["db"])[0].usage
+                #expect(throws: (any Error).self) { try usage.get() }
+
+                _ = try await volumes.mount("db", id: "c2", for: nil)
+                await volumes.checkCondition()
+                #expect(try volumes.describe("db").trouble == nil)
+                for id in ["c", "c2"] { try await volumes.unmount("db", id: id) }
+                #expect(!path.exists)
+            }
+        }
+    }
+
     @Test func mountsAnewWhatHasCrashed() async throws {
         try await SSHServer.with { server in
             try await withMountDriver { fixture in
@@ -124,13 +157,13 @@ struct SSHFSMountTests {
                     "o": "\(server.trust),IdentityFile=\(server.key)",
                 ]
                 let path = try await fixture.mount(options)
-                try await signal("-9", fixture)
+                try await signal("-9", programBelow: fixture.mounts)
                 // Until the kernel has noticed.
                 while path.appending("file").exists { sched_yield() }
                 try await fixture.mount(options)
                 #expect(try path.appending("file").text == "from afar")
                 // And unmounting what has crashed works too.
-                try await signal("-9", fixture)
+                try await signal("-9", programBelow: fixture.mounts)
                 while path.appending("file").exists { sched_yield() }
                 try await fixture.unmount(options)
                 #expect(!fixture.mounts.exists)
@@ -146,14 +179,14 @@ struct SSHFSMountTests {
                     "o": "\(server.trust),IdentityFile=\(server.key)",
                 ]
                 try await fixture.mount(options)
-                try await signal("-STOP", fixture)
+                try await signal("-STOP", programBelow: fixture.mounts)
                 // Mounted is mounted, whoever hangs.
                 let start = ContinuousClock.now
                 try await fixture.mount(options)
                 try await fixture.unmount(options, within: .seconds(2))
                 #expect(.now - start < .seconds(60))
                 #expect(try fixture.entry == nil)
-                try await signal("-CONT", fixture)
+                try await signal("-CONT", programBelow: fixture.mounts)
             }
         }
     }
@@ -168,7 +201,7 @@ struct SSHFSMountTests {
                 // Not by the driver, so that it has to ask the kernel.
                 try await MountServers.shell(
                     "sshfs \(source) \(fixture.mounts) -o \(server.trust),IdentityFile=\(server.key)")
-                try await signal("-STOP", fixture)
+                try await signal("-STOP", programBelow: fixture.mounts)
                 let start = ContinuousClock.now
                 for _ in 0..<40 { try await fixture.mount(options) }
                 #expect(.now - start < .seconds(20))
@@ -184,7 +217,7 @@ struct SSHFSMountTests {
                     try await other.mount(options)
                     try await other.unmount(options)
                 }
-                try await signal("-CONT", fixture)
+                try await signal("-CONT", programBelow: fixture.mounts)
                 try await fixture.mount(options)
                 while try Self.hangingThreads > 0 { sched_yield() }
                 try await fixture.unmount(options)
@@ -205,9 +238,9 @@ struct SSHFSMountTests {
 }
 
 /// Sends a signal to the program that serves a mount.
-private func signal(_ signal: String, _ fixture: MountDriverFixture) async throws {
+private func signal(_ signal: String, programBelow path: FilePath) async throws {
     try await HelperProgram("pkill", package: "procps").run(
-        [signal, "-f", "^sshfs .*\(fixture.mounts)|/sshfs .*\(fixture.mounts)"], until: .now + .seconds(90))
+        [signal, "-f", "^sshfs .*\(path)|/sshfs .*\(path)"], until: .now + .seconds(90))
 }
 
 @Suite(

@@ -4,7 +4,7 @@ import Glibc
 import Logging
 import MobyFSHost
 package import MobyFSVolumes
-import SystemPackage
+package import SystemPackage
 
 extension MountDriver {
     package func mount(_ volume: Volume, in context: DriverContext) async throws {
@@ -75,7 +75,7 @@ extension MountDriver {
     /// Whether the program that serves a file system is there, be it that it hangs.
     private func isStillServed(_ entry: MountEntry, at path: FilePath) async -> Bool {
         guard entry.type.hasPrefix("fuse") else { return true }
-        if await BlockingWork.run({ FUSEConnection.hasServer(at: path) }) { return true }
+        if await BlockingWork.run({ FUSEConnection.servedMountpoints().contains(path) }) { return true }
         // No program that this driver has started: the kernel says at once if there is none at all.
         let errno = try? await patientWork.run(
             on: Self.subject(entry, at: path), until: .now + .seconds(2), "stat '\(path)'"
@@ -84,6 +84,18 @@ extension MountDriver {
             return stat(path.string, &status) == 0 ? 0 : Glibc.errno
         }
         return errno != ENOTCONN
+    }
+
+    package func troubleInUse(
+        with volume: Volume, in context: DriverContext, served: Set<FilePath>
+    ) async -> String? {
+        let path = context.mounts
+        guard let type = try? MountRequest(volume.options).type, type.isFUSE, !served.contains(path) else { return nil }
+        // Some programs unmount what they serve when they are ended.
+        let entry = try? await BlockingWork.run { try Mounts.entry(at: path) }
+        if let entry, await isStillServed(entry, at: path) { return nil }
+        return "it cannot be used, as the program that serves it (\(type.name)) has ended: restart the containers that "
+            + "have it"
     }
 
     /// A mount, by a name that the next one at the same path does not have while anything in this one hangs.

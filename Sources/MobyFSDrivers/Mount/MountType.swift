@@ -38,6 +38,9 @@ struct MountType: Hashable, Sendable {
         return name.hasPrefix("fuse.") && name.count > 5 ? String(name.dropFirst(5)) : nil
     }
 
+    /// Whether a program in user space serves it, be it that another starts that.
+    var isFUSE: Bool { fuseProgram != nil || name == "glusterfs" }
+
     /// Whether it is on a disk of this host, which the kernel mounts by itself.
     var isOnDisk: Bool { Self.disks.contains(name) }
     /// Whether the kernel mounts it by itself and needs no server for it.

@@ -7,20 +7,23 @@ package import SystemPackage
 package struct FUSEConnection: Hashable, Sendable {
     private let folder: FilePath
 
+    private static let variable = "MOBYFS_MOUNT"
+
     /// What the programs bear that serve a mountpoint.
     package static func mark(of mountpoint: FilePath) -> HelperMark {
-        HelperMark("MOBYFS_MOUNT", mountpoint.string)
+        HelperMark(variable, mountpoint.string)
     }
 
-    /// Whether a program that was started with the mark serves a file system.
+    /// The mountpoints of the file systems that programs serve which were started with the mark, be it that they hang.
     ///
     /// Looks at no file system, for that would wait with all others for a program that hangs. Blocks.
-    package static func hasServer(at mountpoint: FilePath) -> Bool {
-        mark(of: mountpoint).bearers().contains { process in
+    package static func servedMountpoints() -> Set<FilePath> {
+        let bearers = HelperMark.bearers(of: variable).filter { process, _ in
             // It may have ended meanwhile.
             let descriptors = (try? Directories.entries(of: FilePath("/proc/\(process)/fd"))) ?? []
             return descriptors.contains { Files.target(ofLink: "/proc/\(process)/fd/\($0)") == "/dev/fuse" }
         }
+        return Set(bearers.map { FilePath($0.value) })
     }
 
     /// Finds the line of a mount; nil if it is no FUSE.

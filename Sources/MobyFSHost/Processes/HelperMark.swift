@@ -28,14 +28,22 @@ package struct HelperMark: Hashable, Sendable {
     ///
     /// Blocks.
     package func bearers() -> [Int32] {
-        let mark = Array("\(variable)=\(value)".utf8)
+        Self.bearers(of: variable).filter { $0.value == value }.map(\.process)
+    }
+
+    /// The processes that bear any mark of a variable.
+    ///
+    /// Blocks.
+    static func bearers(of variable: String) -> [(process: Int32, value: String)] {
+        let start = Array("\(variable)=".utf8)
         // Without /proc there is nothing to be found; most processes are nobody's of ours, or have ended meanwhile.
         let names = (try? Directories.entries(of: "/proc")) ?? []
-        return names.compactMap { Int32($0) }.filter { process in
+        return names.compactMap { Int32($0) }.compactMap { process in
             guard process != getpid(),
-                let bytes = try? DurableFile.read(FilePath("/proc/\(process)/environ"), limit: 1 << 22)
-            else { return false }
-            return bytes.split(separator: 0).contains { $0.elementsEqual(mark) }
+                let bytes = try? DurableFile.read(FilePath("/proc/\(process)/environ"), limit: 1 << 22),
+                let mark = bytes.split(separator: 0).first(where: { $0.starts(with: start) })
+            else { return nil }
+            return (process, String(decoding: mark.dropFirst(start.count), as: UTF8.self))
         }
     }
 

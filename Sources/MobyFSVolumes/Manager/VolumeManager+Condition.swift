@@ -2,10 +2,11 @@
 
 import Logging
 import MobyFSHost
+import SystemPackage
 
 extension VolumeManager {
-    /// Looks whether the pool and the volumes in use can be written, so that it is told before somebody needs it, and
-    /// whether these are still held to their sizes.
+    /// Looks whether the pool and the volumes in use can be written, so that it is told before somebody needs it, whether
+    /// these are still held to their sizes, and whether those of servers still have one.
     package func checkCondition() async {
         guard poolTrouble == nil, poolSickness == nil else { return }
         do {
@@ -23,9 +24,33 @@ extension VolumeManager {
                 update(name) { $0.mountFailure = trouble }
                 logger.error("a volume in use cannot be written", metadata: ["error": "\(trouble)"])
             }
+            await checkServers()
             try await renewLimits()
         } catch {
             logger.debug("the pool's condition cannot be seen", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func checkServers() async {
+        func mayLackServer(_ entry: Entry?) -> Volume? {
+            guard let entry, !entry.holders.isEmpty, entry.mountFailure == nil, let volume = entry.volume,
+                (try? driver(named: volume.driver).keepsDataInside(volume)) == false
+            else { return nil }
+            return volume
+        }
+        let names = entries.filter { mayLackServer($0.value) != nil }.keys
+        guard !names.isEmpty else { return }
+        let served = await BlockingWork.run { FUSEConnection.servedMountpoints() }
+        for name in names.sorted() {
+            // Who works on it sees it for himself.
+            guard locks.tryLock(name) else { continue }
+            defer { locks.unlock(name) }
+            guard let volume = mayLackServer(entry(name)), let driver = try? driver(named: volume.driver),
+                let trouble = await driver.troubleInUse(with: volume, in: context(volume), served: served)
+            else { continue }
+            update(name) { $0.mountFailure = trouble }
+            logger.error(
+                "a volume in use has no server", metadata: ["volume.name": "\(name)", "error": "\(trouble)"])
         }
     }
 

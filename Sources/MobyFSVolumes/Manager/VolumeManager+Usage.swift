@@ -75,7 +75,9 @@ extension VolumeManager {
         }
         if let known { return known }
         guard !path.starts(with: context.mounts) else {
-            throw VolumeError(.unavailable, "volume '\(volume.name)' is not mounted")
+            // Who holds it is not told to use it.
+            let failure = entry(volume.name).flatMap { $0.holders.isEmpty ? nil : $0.mountFailure }
+            throw VolumeError(.unavailable, failure ?? "volume '\(volume.name)' is not mounted")
         }
         return try await Self.walk(path.string, until: deadline)
     }
