@@ -92,11 +92,14 @@ struct DaemonOptions: ParsableArguments {
     }
 
     private func notRunning(_ socket: FilePath) -> CommandFailure {
-        let isDefault = runtimeDir == nil && config == nil
-        let start = isDefault && access("/run/systemd/system", F_OK) == 0 ? "systemctl start mobyfs" : "mobyfs start"
+        let isOfPackage = runtimeDir == nil && config == nil && access("/run/systemd/system", F_OK) == 0
         return CommandFailure(
             "the daemon is not running, or has another runtime directory: nobody listens at '\(socket)'; "
-                + "'\(start)' starts it", status: 2)
+                + (isOfPackage
+                    ? "'systemctl start mobyfs' starts it, or after it has failed too often 'systemctl reset-failed mobyfs' "
+                        + "and that, and 'journalctl -u mobyfs' says why it does not run"
+                    : "'mobyfs start' starts it"),
+            status: 2)
     }
 }
 

@@ -104,6 +104,24 @@ import Testing
         }
     }
 
+    @Test func whoeverCallsItOtherwiseIsToldWhatIsMissing() async throws {
+        try await withTLSDaemon { served, _ in
+            let (method, authority) = ("Plugin.Activate", served.certificates.path(of: .authority).string)
+            for (arguments, hint) in [
+                (["tcp://127.0.0.1:\(served.port)", method], "Or does it speak TLS? Then it is called at https://"),
+                (["https://localhost:\(served.port)", method], "--tls-ca names the authority"),
+                (
+                    ["https://localhost:\(served.port)", method, "--tls-ca", authority],
+                    "--tls-cert and --tls-key your certificate"
+                ),
+            ] {
+                let result = try await runToEnd(["plugin", "call", "--no-retry"] + arguments)
+                #expect(result.status == 2)
+                #expect(result.output.contains(hint), "\(result.output)")
+            }
+        }
+    }
+
     @Test func takesNewCertificatesWithoutDroppingAConnection() async throws {
         try await withTLSDaemon { served, root in
             let open = try await PluginTransport(served.client(showing: served.certificates).endpoint).connect()

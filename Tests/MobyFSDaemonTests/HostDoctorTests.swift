@@ -43,6 +43,20 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("garbage", "spec"), ("unix://x.sock\n", "spec"), ("", "spec"), ("/x.sock\n", "spec"),
+        ("{\"Name\": \"x\", \"Addr\"", "json"),
+    ])
+    func tellsOfASpecFileThatIsNoUse(text: String, form: String) async throws {
+        try await withTemporaryDirectory { root in
+            let file = root.appending("plugins/x.\(form)")
+            try Directories.create(file.removingLastComponent(), mode: 0o755)
+            try file.write(text)
+            let finding = try specFindings(in: root)[file.string]
+            #expect(finding?.reason.hasPrefix("engines cannot use it") == true, "\(String(describing: finding))")
+        }
+    }
+
     /// The socket unit has the file written when it starts, and never again.
     @Test func tellsOfASocketThatNoFileLeadsTo() async throws {
         try await withTemporaryDirectory { root in
@@ -87,12 +101,12 @@ import Testing
         }
     }
 
-    @Test(arguments: ["tcp://127.0.0.1:1\n", "unix://x.sock\n", "", "/x.sock\n"])
-    func leavesOtherSpecFilesAlone(content: String) async throws {
+    /// No plugin is called to find out whether it is there.
+    @Test func leavesASpecFileAloneThatLeadsToAPort() async throws {
         try await withTemporaryDirectory { root in
             let file = root.appending("plugins/other.spec")
             try Directories.create(file.removingLastComponent(), mode: 0o755)
-            try file.write(content)
+            try file.write("tcp://127.0.0.1:1\n")
             #expect(try specFindings(in: root).isEmpty)
         }
     }

@@ -80,6 +80,7 @@ import Testing
             (["type": "overlay", "device": "overlay", "o": "upperdir=/u,workdir=/w"], "needs lowerdir="),
             (["type": "overlay", "device": "overlay", "o": "lowerdir=/l,upperdir=/u"], "upperdir= and workdir="),
             (["type": "fuse.gocryptfs", "device": "/srv", "o": "extpass=id"], "unknown mount option 'extpass'"),
+            (["type": "fuse.gocryptfs", "device": "/srv", "o": "passfile=/f"], "FUSE, mobyfs passes on sharedstorage"),
             (["type": "fuse.rclone", "device": "box:", "o": "password-command=id"], "unknown mount option"),
             (["type": "fuse.rclone", "device": "box:", "o": "env.RCLONE_CONFIG_X_TYPE=local"], "unknown mount option"),
             (["type": "fuse.rclone", "device": "box:", "o": "log-file=/etc/cron.d/x"], "unknown mount option"),

@@ -44,6 +44,8 @@ struct MountDriverTests {
                 chown(path.string, 0, 0)
             }
             try await fixture.unmount(options)
+            let lost = ["type": "overlay", "device": "overlay", "o": "lowerdir=/nowhere"]
+            #expect(try await fixture.refusal(lost).contains("'lowerdir=/nowhere' names what is not there (ENOENT)"))
             let mistyped = ["type": "overlay", "device": "overlay", "o": "lowerdri=/a"]
             let text = try await fixture.refusal(mistyped)
             #expect(text.contains("unknown mount option 'lowerdri' of overlay; did you mean 'lowerdir'?"))

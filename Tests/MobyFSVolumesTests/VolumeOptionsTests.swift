@@ -44,5 +44,8 @@ import Testing
         )
         #expect(one.difference(from: two) == "gid is not set, asked for '2'; mode is '0700', asked for '0755'")
         #expect(one.difference(from: one) == nil)
+        #expect(
+            one.difference(from: two, defaults: ["mode": "0755"])
+                == "gid is not set, asked for '2'; mode is '0700', not asked for (the default is '0755')")
     }
 }

@@ -4,7 +4,7 @@ import DockerPluginDiscovery
 import Glibc
 import SystemPackage
 
-/// Files that lead engines to a socket nobody has: each of their calls waits for it in vain.
+/// Files that lead engines to a socket nobody has, or nowhere: each of their calls waits for it in vain.
 struct SpecCheck: HostCheck {
     private let discovery: PluginDiscovery
 
@@ -19,8 +19,13 @@ struct SpecCheck: HostCheck {
     func findings() -> [FindingDetails] {
         discovery.names.compactMap { name in
             // What is no name leads nowhere.
-            guard let file = (try? discovery.lookUp(name))?.taken, file.form != .socket,
-                case .unix(let socket)? = file.endpoint?.address.transport, access(socket, F_OK) != 0, errno == ENOENT
+            guard let file = (try? discovery.lookUp(name))?.taken, file.form != .socket else { return nil }
+            if let problem = file.problem {
+                return finding(
+                    "spec", file.path, "engines cannot use it, and whoever lists volumes waits: \(problem)",
+                    advice: "put it right, or delete it if nothing serves '\(name)' any more")
+            }
+            guard case .unix(let socket)? = file.endpoint?.address.transport, access(socket, F_OK) != 0, errno == ENOENT
             else { return nil }
             return finding(
                 "spec", file.path,

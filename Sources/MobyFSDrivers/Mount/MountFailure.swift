@@ -63,6 +63,9 @@ struct MountFailure {
         var text = "\(error)" + (name.map { " (\($0))" } ?? "")
         if case .timedOut = error.reason { text += "; is the server there?" }
         if request.type.isSSHFS { text += sshAdvice(error.lines.joined()) }
+        if secrets.isEmpty, text.lowercased().contains("empty password") {
+            text += "; give it one with password= or credentials="
+        }
         return text
     }
 

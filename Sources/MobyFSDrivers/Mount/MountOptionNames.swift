@@ -47,9 +47,14 @@ struct MountOptionNames: Sendable {
         // What the administrator has made a file system of is up to the administrator.
         let program = type.isKnownFUSEProgram ? type.fuseProgram : type.name
         if let program, programs[program] != nil || type.isKnownFUSEProgram {
+            let own = programs[program] ?? ""
+            let words = own.split(whereSeparator: \.isWhitespace)
+            let list =
+                words.isEmpty
+                ? "none of its own" : words.count > 12 ? "some of its own" : words.joined(separator: ", ")
             return MountOptionNames(
-                "what mobyfs passes on to it, in mobyfs-volume-options(7)", fuse, programs[program] ?? "",
-                programs[program]?.replacing("-", with: "_") ?? "")
+                "mobyfs-volume-options(7): beside those of FUSE, mobyfs passes on \(list)", fuse, own,
+                own.replacing("-", with: "_"))
         }
         return all[type.name]
     }

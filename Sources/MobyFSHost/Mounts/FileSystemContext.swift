@@ -48,9 +48,14 @@ struct FileSystemContext: ~Copyable {
         let result = mobyfs_fsconfig_set(descriptor, key, value)
         guard result < 0 else { return }
         var messages = messages()
-        // Not every file system says which.
-        if messages.isEmpty { messages = ["option '\(key)\(value.map { "=\($0)" } ?? "")' is not taken"] }
-        throw MountError(type: type, source: source, path: nil, errno: Errno(rawValue: -result), messages: messages)
+        let errno = Errno(rawValue: -result)
+        if messages.isEmpty {
+            // Not every file system says which.
+            let isLost = errno == .noSuchFileOrDirectory && value?.contains("/") == true
+            let text = "option '\(key)\(value.map { "=\($0)" } ?? "")'"
+            messages = [text + (isLost ? " names what is not there" : " is not taken")]
+        }
+        throw MountError(type: type, source: source, path: nil, errno: errno, messages: messages)
     }
 
     /// Makes the mount and puts it at a path.

@@ -47,13 +47,20 @@ package struct VolumeOptions: Hashable, Sendable {
     /// Says how these options differ from others, or nil if they do not.
     ///
     /// For people: `mode is '0700', asked for '0755'`.
-    package func difference(from asked: VolumeOptions) -> String? {
+    ///
+    /// - Parameters:
+    ///   - asked: The others.
+    ///   - defaults: What the others have without having been asked for.
+    /// - Returns: What differs.
+    package func difference(from asked: VolumeOptions, defaults: [String: String] = [:]) -> String? {
         let names = Set(values.keys).union(asked.values.keys).sorted().filter { values[$0] != asked.values[$0] }
         guard !names.isEmpty else { return nil }
         return names.map { name in
             let present = values[name].map { "'\($0.excerpt())'" } ?? "not set"
-            let wanted = asked.values[name].map { "asked for '\($0.excerpt())'" } ?? "not asked for"
-            return "\(name) is \(present), \(wanted)"
+            guard let value = asked.values[name] else { return "\(name) is \(present), not asked for" }
+            let wanted = "'\(value.excerpt())'"
+            return "\(name) is \(present), "
+                + (value == defaults[name] ? "not asked for (the default is \(wanted))" : "asked for \(wanted)")
         }.joined(separator: "; ")
     }
 }

@@ -52,8 +52,9 @@ extension PluginCommand {
         func run() async throws {
             try await reportingFailure {
                 let body = try body()
-                let hint = EmptyCallHint(body)
-                let client = PluginClient(try target().endpoint, configuration: configuration(hint))
+                let target = try target()
+                let hint = CallHint(body, target)
+                let client = PluginClient(target.endpoint, configuration: configuration(hint))
                 do {
                     let reply = try await client.call(method, body: body)
                     try print(reply.body)
@@ -80,7 +81,7 @@ extension PluginCommand {
             }
         }
 
-        private func configuration(_ hint: EmptyCallHint) -> PluginClient.Configuration {
+        private func configuration(_ hint: CallHint) -> PluginClient.Configuration {
             var configuration = PluginClient.Configuration()
             configuration.callLimit = .seconds(timeout)
             if noRetry { configuration.retries = .none }
@@ -141,19 +142,30 @@ extension PluginCommand {
     }
 }
 
-/// Says, once, what may be missing where a plugin that was called with nothing hung up.
-private final class EmptyCallHint: Sendable {
-    private let isDue: Mutex<Bool>
+/// Says, once, what may be missing where a plugin hung up, or its TLS fails.
+private final class CallHint: Sendable {
+    /// What to say of each.
+    private let texts: Mutex<[PluginClientError.Code: String]>
 
-    init(_ body: [UInt8]) {
-        isDue = Mutex(body.isEmpty)
+    init(_ body: [UInt8], _ target: PluginCommand.Target) {
+        var texts: [PluginClientError.Code: String] = [:]
+        if case .tcp = target.endpoint.address.transport {
+            texts[.dropped] = "does it speak TLS? Then it is called at https://"
+        }
+        if body.isEmpty {
+            let text = "it was called with nothing: does it want JSON, such as '{}'?"
+            texts[.dropped] = texts[.dropped].map { "\(text) Or \($0)" } ?? text
+        }
+        // Of a plugin that is found by its name a file says it.
+        if target.lookup == nil {
+            texts[.untrusted] =
+                "for an address, --tls-ca names the authority, --tls-cert and --tls-key your certificate"
+        }
+        self.texts = Mutex(texts)
     }
 
     func give(on error: PluginClientError) {
-        let isNow = isDue.withLock { isDue in
-            defer { if error.code == .dropped { isDue = false } }
-            return isDue && error.code == .dropped
-        }
-        if isNow { TerminalText.complain("it was called with nothing: does it want JSON, such as '{}'?") }
+        let text = texts.withLock { $0.removeValue(forKey: error.code) }
+        if let text { TerminalText.complain(text) }
     }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import DockerPlugin
 import DockerPluginClient
 import DockerPluginDiscovery
+import Glibc
 
 extension PluginCommand {
     struct List: AsyncParsableCommand {
@@ -48,7 +49,11 @@ extension PluginCommand {
                 TerminalText.complain("mobyfs: managed plugins are not listed: \(error)")
             }
             if let problem = directories.discovery.scan(as: .v25).problem {
-                TerminalText.complain("mobyfs: Docker 18.03 and later list no plugin at all: \(problem)")
+                let isOurs = geteuid() != 0 && problem.hasSuffix("permission denied")
+                TerminalText.complain(
+                    isOurs
+                        ? "mobyfs: only root sees all that engines find: \(problem)"
+                        : "mobyfs: Docker 18.03 and later list no plugin at all: \(problem)")
             }
             plugins.sort { ($0.name, $0.kind) < ($1.name, $1.kind) }
             if quiet {
