@@ -159,7 +159,7 @@ def main() -> int:
     if INSIDE not in os.environ:
         isolate()
     with Workplace() as place:
-        hide_mounts([place.build, place.memory, Path("/proc"), Path("/dev/null"), Path("/tmp")])
+        hide_mounts([place.build, place.memory, Path("/proc"), Path("/sys"), Path("/dev/null"), Path("/tmp")])
         with Counter(place) as counter:
             counts = {name: counter.instructions(path) for name, path in hot_paths().items()}
         seen = {name: round(count) for name, count in (counts | starts(place)).items()}

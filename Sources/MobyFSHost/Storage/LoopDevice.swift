@@ -25,9 +25,11 @@ package struct LoopDevice: Hashable, Sendable {
     }
 
     private init?(name: String) {
-        guard name.hasPrefix("loop"), let number = CInt(name.dropFirst(4)), number >= 0, name == "loop\(number)" else {
-            return nil
-        }
+        let digits = name.utf8.dropFirst(4)
+        // As the kernel writes it: without a sign, or zeros in front.
+        guard name.hasPrefix("loop"), digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            digits.first != UInt8(ascii: "0") || digits.count == 1, let number = CInt(name.dropFirst(4))
+        else { return nil }
         self.number = number
     }
 
@@ -67,10 +69,23 @@ extension LoopDevice {
     }
 
     /// The files that devices have, as the kernel tells their paths: that of one that is deleted ends with ` (deleted)`.
+    ///
+    /// None where sysfs(5) is not mounted, as in some containers.
     package static func backingFiles() throws -> [(device: LoopDevice, file: FilePath)] {
-        try Directories.entries(of: "/sys/block").sorted().compactMap { LoopDevice(name: $0) }.compactMap { device in
+        let devices: [LoopDevice]
+        do {
+            devices = try withFiles()
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            return []
+        }
+        return devices.sorted { $0.number < $1.number }.compactMap { device in
             device.backingFile.map { (device, $0) }
         }
+    }
+
+    /// The devices that have a file, without opening them.
+    private static func withFiles() throws -> [LoopDevice] {
+        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
     }
 
     /// A device that has a file that was in a directory which is gone: only the last two components of that count.
@@ -116,7 +131,7 @@ extension LoopDevice {
     /// Who asks a device which file it has asks the file's server, and waits for it. So those are left out whose file is
     /// on another file system that has a server.
     private static func attached(mayHave file: FileID) throws -> [LoopDevice] {
-        let devices = try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
+        let devices = try withFiles()
         guard !devices.isEmpty else { return [] }
         let table = try MountTable()
         let others = table.entries.filter { $0.hasServer && $0.device != file.deviceNumber }
