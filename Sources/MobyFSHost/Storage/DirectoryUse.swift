@@ -20,18 +20,22 @@ package enum DirectoryUse: Hashable, Sendable {
     /// - Parameters:
     ///   - directory: A path without symbolic links.
     ///   - table: The mounts of this process.
+    ///   - own: A loop device that may have a file of it.
     /// - Returns: One use; nil if there is none.
     /// - Throws: ``SystemCallError`` if the kernel does not tell.
-    package static func first(of directory: FilePath, in table: MountTable) throws -> DirectoryUse? {
+    package static func first(
+        of directory: FilePath, in table: MountTable, but own: FilePath? = nil
+    ) throws -> DirectoryUse? {
         if let mount = table.mount(within: directory) { return .mounted(mount) }
         if let overlay = table.entries.first(where: { entry in
             entry.layers.contains { $0.starts(with: directory) }
         }) {
             return .layer(of: overlay)
         }
-        if let (device, file) = try LoopDevice.backingFiles().first(where: { $0.file.starts(with: directory) }) {
-            return .attached(device, file: file)
+        let attached = try LoopDevice.backingFiles().first { device, file in
+            file.starts(with: directory) && device.path != own
         }
+        if let (device, file) = attached { return .attached(device, file: file) }
         return try swapFiles().first { $0.starts(with: directory) }.map { .swap(file: $0) }
     }
 

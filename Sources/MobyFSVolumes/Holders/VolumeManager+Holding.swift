@@ -369,9 +369,12 @@ extension VolumeManager {
     /// Throws an error if this host uses what is in the volume's directory: that is not to be purged.
     func refuseIfUsedInside(_ volume: Volume) async throws {
         let directory = store.directory(of: volume.name)
+        let (driver, context) = (try driver(named: volume.driver), context(volume))
         let use = try await BlockingWork.run { [seesHost] in
             let path = Directories.resolve(directory)
-            let use = try DirectoryUse.first(of: path, in: MountTable())
+            // Of an image it may be mounted still, with nobody who holds it.
+            let own = try driver.attachedDevice(of: volume, in: context)
+            let use = try DirectoryUse.first(of: path, in: MountTable(), but: own)
             return try use ?? (seesHost ? nil : MountTable(ofProcess: "1").mount(within: path).map { .mounted($0) })
         }
         guard let use else { return }
