@@ -112,24 +112,26 @@ import Testing
     /// Somebody has deleted its folder, and nobody is left who could say that it is not used any more.
     @Test(.enabled(if: Machine.isRoot, "mounting needs root"))
     func forgetsAVolumeThatIsGoneWhenNobodyHasItMounted() async throws {
+        // Mounts of any pool's volume of that name count, so no other test has it.
+        let name = "gone-\(UInt32.random(in: 0 ... .max))"
         try await withVolumeManager(drivers: [RecordingDriver()]) { fixture in
-            try await fixture.volumes.create("db", options: nil)
-            let data = try await fixture.volumes.mount("db", id: "old", for: goneEngine)
+            try await fixture.volumes.create(name, options: nil)
+            let data = try await fixture.volumes.mount(name, id: "old", for: goneEngine)
             try Directories.create(data, mode: 0o755)
             let place = fixture.root.appending("container")
             try Directories.create(place, mode: 0o755)
             try #require(mount(data.string, place.string, nil, UInt(MS_BIND), nil) == 0)
-            try TreeRemover.remove(fixture.pool.appending("volumes/db"))
+            try TreeRemover.remove(fixture.pool.appending("volumes/\(name)"))
 
             let restarted = await fixture.restarted()
             await restarted.volumes.releaseAbandoned()
-            #expect(try restarted.volumes.describe("db").mountCount == 1)
+            #expect(try restarted.volumes.describe(name).mountCount == 1)
 
             umount2(place.string, CInt(MNT_DETACH))
             await restarted.volumes.releaseAbandoned()
-            #expect(throws: VolumeError.self) { try restarted.volumes.describe("db") }
+            #expect(throws: VolumeError.self) { try restarted.volumes.describe(name) }
             #expect(try Directories.entries(of: fixture.runtime.appending("holders")).isEmpty)
-            try await restarted.volumes.create("db", options: nil)
+            try await restarted.volumes.create(name, options: nil)
         }
     }
 
