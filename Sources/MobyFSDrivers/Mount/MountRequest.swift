@@ -102,29 +102,18 @@ struct MountRequest: Sendable {
 
     /// The files and folders of this host that are mounted, or shown by what is mounted.
     var localPaths: [FilePath] {
-        let isLayered = ["overlay", "fuse.fuse-overlayfs"].contains(type.name)
         let texts =
-            isLayered
-            ? options.items.filter { Self.layers.contains($0.key) }.flatMap { Self.folders(in: $0.value ?? "") }
+            OverlayLayers.types.contains(type.name)
+            ? options.items.filter { OverlayLayers.options.contains($0.key) }
+                .flatMap { Self.folders(in: $0.value ?? "") }
             : isBind || type.isOnDisk
                 ? [source] : type.fuseProgram != nil && !type.isSSHFS ? Self.folders(in: source) : []
         return texts.map { FilePath($0) }.filter(\.isAbsolute)
     }
 
-    private static let layers: Set<String> = ["lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"]
-
-    /// Those of `/a:/b`, or of `/a=RW:/b=RO` as programs have it; a backslash keeps a colon.
+    /// Those of `/a:/b`, or of `/a=RW:/b=RO` as programs have it.
     private static func folders(in list: String) -> [String] {
-        var folders = [""]
-        var isKept = false
-        for character in list {
-            if character == "\\", !isKept {
-                isKept = true
-                continue
-            }
-            if character == ":", !isKept { folders.append("") } else { folders[folders.count - 1].append(character) }
-            isKept = false
-        }
+        let folders = OverlayLayers.folders(in: list)
         // A folder with '=' in its name is one as well.
         return folders + folders.compactMap { $0.contains("=") ? String($0.prefix { $0 != "=" }) : nil }
     }

@@ -223,9 +223,7 @@ package enum Directories {
 extension FilePath {
     /// Whether this is `/`.
     package var isRoot: Bool { root != nil && components.isEmpty }
-}
 
-extension FilePath {
     /// Whether the last two components of a directory's path stand somewhere in this one, one after the other.
     func hasEnd(of directory: FilePath) -> Bool {
         let (own, end) = (components.map(\.string), directory.components.suffix(2).map(\.string))

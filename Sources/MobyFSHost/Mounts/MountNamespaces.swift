@@ -79,13 +79,7 @@ package enum MountNamespaces {
     /// - Returns: Who has it mounted, under `place`.
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
     package static func survey(_ source: MountSelection, missingAt place: FilePath) throws -> Survey {
-        var survey = Survey()
-        try eachNamespace(source, try MountTable(), &survey) { process, table, users in
-            guard users[place] == nil else { return }
-            let use = table.entries.first { source.contains($0) }
-            users[place] = use.flatMap { User(process, at: $0.mountpoint) }
-        }
-        return survey
+        try survey(of: place, onlyOf: source) { source.contains($0) }
     }
 
     /// Looks through the mount tables of all processes for a directory that is gone: deleted, or with its file system.
@@ -97,11 +91,17 @@ package enum MountNamespaces {
     /// - Returns: Who has it mounted.
     /// - Throws: ``SystemCallError`` if /proc cannot be read at all.
     package static func survey(formerly directory: FilePath) throws -> Survey {
+        try survey(of: directory, onlyOf: nil) { $0.root.hasEnd(of: directory) }
+    }
+
+    /// Looks for mounts that are uses of one thing, which is called `subject` in what is returned.
+    private static func survey(
+        of subject: FilePath, onlyOf wanted: MountSelection?, where isUse: (MountEntry) -> Bool
+    ) throws -> Survey {
         var survey = Survey()
-        try eachNamespace(nil, try MountTable(), &survey) { process, table, users in
-            guard users[directory] == nil else { return }
-            let use = table.entries.first { $0.root.hasEnd(of: directory) }
-            users[directory] = use.flatMap { User(process, at: $0.mountpoint) }
+        try eachNamespace(wanted, try MountTable(), &survey) { process, table, users in
+            guard users[subject] == nil else { return }
+            users[subject] = table.entries.first(where: isUse).flatMap { User(process, at: $0.mountpoint) }
         }
         return survey
     }

@@ -56,15 +56,12 @@ package enum DirectoryUse: Hashable, Sendable {
 
 extension MountEntry {
     /// The directories that an overlay is made of, as far as they were given in full.
-    ///
-    /// Source: Documentation/filesystems/overlayfs.rst of Linux.
     fileprivate var layers: [FilePath] {
-        guard type == "overlay" || type == "fuse.fuse-overlayfs" else { return [] }
+        guard OverlayLayers.types.contains(type) else { return [] }
         return options.split(separator: ",").flatMap { option -> [FilePath] in
-            let parts = option.split(separator: "=", maxSplits: 1)
-            guard parts.count == 2, ["lowerdir", "lowerdir+", "datadir+", "upperdir", "workdir"].contains(parts[0])
-            else { return [] }
-            return parts[1].split(separator: ":").map { FilePath(String($0)) }
+            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, OverlayLayers.options.contains(parts[0]) else { return [] }
+            return OverlayLayers.folders(in: parts[1]).map { FilePath($0) }
         }
     }
 }
