@@ -110,7 +110,10 @@ package protocol VolumeDriver: Sendable {
     /// Unmounts for good, before ``remove(_:in:)``; for drivers whose volumes stay mounted while nobody holds them.
     func release(_ volume: Volume, in context: DriverContext) async throws
 
-    /// What is wrong with a held volume that is mounted, or was; nil if nothing is seen to be. `served` are the mountpoints of
+    /// Whether a program of this host serves a volume's file system, without which it is of no use.
+    func needsProgram(_ volume: Volume) -> Bool
+
+    /// What is wrong with a held volume that needs a program; nil if nothing is seen to be. `served` are the mountpoints of
     /// `FUSEConnection.servedMountpoints()`.
     func troubleInUse(with volume: Volume, in context: DriverContext, served: Set<FilePath>) async -> String?
 
@@ -167,6 +170,7 @@ extension VolumeDriver {
         try await unmount(volume, in: context)
     }
     package func purge(_ directory: FilePath) throws {}
+    package func needsProgram(_ volume: Volume) -> Bool { false }
     package func troubleInUse(
         with volume: Volume, in context: DriverContext, served: Set<FilePath>
     ) async -> String? { nil }

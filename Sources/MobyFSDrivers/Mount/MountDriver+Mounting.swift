@@ -73,9 +73,14 @@ extension MountDriver {
     }
 
     /// Whether the program that serves a file system is there, be it that it hangs.
-    private func isStillServed(_ entry: MountEntry, at path: FilePath) async -> Bool {
+    ///
+    /// `served` are the mountpoints of ``FUSEConnection/servedMountpoints()``, nil to ask for them.
+    private func isStillServed(
+        _ entry: MountEntry, at path: FilePath, served: Set<FilePath>? = nil
+    ) async -> Bool {
         guard entry.type.hasPrefix("fuse") else { return true }
-        if await BlockingWork.run({ FUSEConnection.servedMountpoints().contains(path) }) { return true }
+        let served = if let served { served } else { await BlockingWork.run { FUSEConnection.servedMountpoints() } }
+        if served.contains(path) { return true }
         // No program that this driver has started: the kernel says at once if there is none at all.
         let errno = try? await patientWork.run(
             on: Self.subject(entry, at: path), until: .now + .seconds(2), "stat '\(path)'"
@@ -86,14 +91,18 @@ extension MountDriver {
         return errno != ENOTCONN
     }
 
+    package func needsProgram(_ volume: Volume) -> Bool {
+        (try? MountRequest(volume.options).type.isFUSE) == true
+    }
+
     package func troubleInUse(
         with volume: Volume, in context: DriverContext, served: Set<FilePath>
     ) async -> String? {
         let path = context.mounts
-        guard let type = try? MountRequest(volume.options).type, type.isFUSE, !served.contains(path) else { return nil }
+        guard let type = try? MountRequest(volume.options).type, !served.contains(path) else { return nil }
         // Some programs unmount what they serve when they are ended.
         let entry = try? await BlockingWork.run { try Mounts.entry(at: path) }
-        if let entry, await isStillServed(entry, at: path) { return nil }
+        if let entry, await isStillServed(entry, at: path, served: served) { return nil }
         return "it cannot be used, as the program that serves it (\(type.name)) has ended: restart the containers that "
             + "have it"
     }

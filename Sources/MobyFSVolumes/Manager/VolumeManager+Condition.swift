@@ -34,7 +34,7 @@ extension VolumeManager {
     private func checkServers() async {
         func mayLackServer(_ entry: Entry?) -> Volume? {
             guard let entry, !entry.holders.isEmpty, entry.mountFailure == nil, let volume = entry.volume,
-                (try? driver(named: volume.driver).keepsDataInside(volume)) == false
+                (try? driver(named: volume.driver).needsProgram(volume)) == true
             else { return nil }
             return volume
         }

@@ -129,10 +129,13 @@ extension VolumeManager {
         // Who asks for the size that it was created with means this volume, resized as it may be.
         var present = volume.options
         if let size = volume.createdSize, size == wish.volume.options.size { present = present.with(size: size) }
-        // Some drivers need more to say what they do by default.
-        let plain = await BlockingWork.run { try? self.wish(volume.name, [:], existing: volume.driver) }
-        let defaults = plain?.volume.options.values.filter { given[$0.key] == nil } ?? [:]
-        var difference = present.difference(from: wish.volume.options, defaults: defaults)
+        var difference: String?
+        if present != wish.volume.options {
+            // Some drivers need more to say what they do by default.
+            let plain = await BlockingWork.run { try? self.wish(volume.name, [:], existing: volume.driver) }
+            let defaults = plain?.volume.options.values.filter { given[$0.key] == nil } ?? [:]
+            difference = present.difference(from: wish.volume.options, defaults: defaults)
+        }
         if difference == nil, try await secrets(of: volume) != wish.secrets {
             difference = "another password is asked for"
         }
