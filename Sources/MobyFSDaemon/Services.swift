@@ -23,15 +23,14 @@ struct NamedService: Service, CustomStringConvertible {
 /// Finds out now and then which holders are gone, and whether a pool that was not there is back.
 struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
-    /// How long after the first round the second comes: the start is over by then.
-    private static let firstInterval = Duration.seconds(1)
+    /// How long after a round the start is over, too, if it was the first.
+    private static let settling = Duration.seconds(1)
 
     let volumes: VolumeManager
     let locks: [FolderLock]
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var interval = Self.firstInterval
             while !Task.isCancelled {
                 for lock in locks { await follow(lock) }
                 await volumes.checkPool()
@@ -42,11 +41,11 @@ struct HousekeepingService: Service {
                 await volumes.unmountIdle()
                 await volumes.discardAbandonedDrafts()
                 await volumes.discardLeftovers()
+                // Both waits are cancelled at the end.
+                try? await Task.sleep(for: Self.settling)
                 // Half of what is mapped of it was for the start.
                 ProgramCode.release()
-                // Cancelled at the end.
-                try? await Task.sleep(for: interval)
-                interval = Self.interval
+                try? await Task.sleep(for: Self.interval - Self.settling)
             }
             await volumes.remember()
         }
