@@ -87,6 +87,8 @@ struct SSHServer: Sendable {
                 hash=$(openssl passwd -6 -stdin < password)
                 { echo "root:$hash:19000:0:99999:7:::"; grep -v '^root:' /etc/shadow; } > shadow
                 unshare -m --propagation private sh -euc '
+                    # What other tests have mounted is not kept busy here.
+                    findmnt -rno TARGET | grep /mobyfs-test- | xargs -r umount -l || true
                     mount --bind shadow /etc/shadow
                     mount -t tmpfs none /run
                     mkdir /run/sshd
