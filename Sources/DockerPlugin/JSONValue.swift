@@ -33,6 +33,22 @@ extension JSONValue {
         if !ignoresRest { try reader.finish() }
     }
 
+    /// Reads the members of one JSON object, in their order, those of equal keys too.
+    ///
+    /// - Parameter bytes: The text, as UTF-8.
+    /// - Returns: The members.
+    /// - Throws: ``JSONError`` saying where the text is no JSON, or no object.
+    package static func members(parsing bytes: [UInt8]) throws(JSONError) -> [(key: String, value: JSONValue)] {
+        var reader = JSONReader(bytes)
+        var members: [(key: String, value: JSONValue)] = []
+        members.reserveCapacity(12)
+        try reader.readObject { (reader, key) throws(JSONError) in
+            members.append((key, try reader.readValue(depth: 1)))
+        }
+        try reader.finish()
+        return members
+    }
+
     /// The value as JSON text without white space, its keys in order.
     public var encoded: [UInt8] {
         var writer = JSONWriter()

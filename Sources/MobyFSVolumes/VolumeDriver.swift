@@ -14,7 +14,7 @@ package struct DriverContext: Sendable {
     /// Where a driver mounts what the volume is in.
     ///
     /// Absolute, below the runtime directory, and the same for as long as the volume exists. The driver makes the directory, with ``Mountpoint``, and removes it.
-    package let mounts: FilePath
+    package var mounts: FilePath { makeMounts() }
     /// The values of options that are secret, and of passwords in `o=`, by name.
     package let secrets: [String: Secret]
     /// When the call is to be over: the engine waits little longer.
@@ -23,15 +23,16 @@ package struct DriverContext: Sendable {
     package let deadline: ContinuousClock.Instant
     /// Carries `volume.name` and `driver.name` already.
     package var logger: Logger { makeLogger() }
-    /// What is said to it costs more than most calls that say nothing.
+    // Either takes longer to make than most calls that do without.
+    private let makeMounts: @Sendable () -> FilePath
     private let makeLogger: @Sendable () -> Logger
 
     package init(
-        root: FilePath, mounts: FilePath, secrets: [String: Secret] = [:], deadline: ContinuousClock.Instant,
-        logger: @autoclosure @escaping @Sendable () -> Logger
+        root: FilePath, mounts: @autoclosure @escaping @Sendable () -> FilePath, secrets: [String: Secret] = [:],
+        deadline: ContinuousClock.Instant, logger: @autoclosure @escaping @Sendable () -> Logger
     ) {
         self.root = root
-        self.mounts = mounts
+        makeMounts = mounts
         self.secrets = secrets
         self.deadline = deadline
         makeLogger = logger

@@ -100,7 +100,7 @@ package enum Directories {
     /// Whether there is a directory at a path, and not a symbolic link to one.
     package static func isRealDirectory(_ path: FilePath) -> Bool {
         var status = stat()
-        return lstat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return path.withPlatformString { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// The path that a path stands for, all symbolic links of the part that exists followed.

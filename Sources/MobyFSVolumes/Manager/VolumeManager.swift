@@ -436,7 +436,7 @@ package final class VolumeManager: Sendable {
         deadline: ContinuousClock.Instant = .now
     ) -> DriverContext {
         DriverContext(
-            root: root ?? store.directory(of: volume.name), mounts: mounts.appending(volume.name.description),
+            root: root ?? store.directory(of: volume.name), mounts: self.mounts.appending(volume.name.description),
             secrets: secrets, deadline: deadline, logger: self.logger(of: volume))
     }
 

@@ -8,6 +8,9 @@ import MobyFSHost
 enum RecordChecksum {
     static let blank = String(repeating: "0", count: 16)
 
+    private static let zeros = Array(blank.utf8)
+    private static let hexadecimal = Array("0123456789abcdef".utf8)
+
     /// What is before it; no value has a line break in it.
     private static let prefix = Array("\n  \"checksum\" : \"".utf8)
 
@@ -21,15 +24,16 @@ enum RecordChecksum {
 
     /// Whether a record's checksum is that of its bytes.
     static func isRight(_ checksum: String, in bytes: [UInt8]) -> Bool {
-        guard let place = place(in: bytes), checksum.utf8.elementsEqual(bytes[place]) else { return false }
-        return bytes[place].elementsEqual(digits(of: bytes, in: place))
+        guard let place = place(in: bytes) else { return false }
+        let digits = digits(of: bytes, in: place)
+        return Array(checksum.utf8) == digits && bytes[place] == digits[...]
     }
 
     /// The checksum of all bytes, with zeros in its own place.
     private static func digits(of bytes: [UInt8], in place: Range<Int>) -> [UInt8] {
-        let before = blank.utf8.checksum(after: bytes[..<place.lowerBound].checksum)
-        let digits = String(bytes[place.upperBound...].checksum(after: before), radix: 16).utf8
-        return blank.utf8.dropFirst(digits.count) + Array(digits)
+        let before = zeros.checksum(after: bytes[..<place.lowerBound].checksum)
+        let checksum = bytes[place.upperBound...].checksum(after: before)
+        return zeros.indices.map { hexadecimal[Int(truncatingIfNeeded: checksum >> (60 - 4 * $0)) & 0xF] }
     }
 
     private static func place(in bytes: [UInt8]) -> Range<Int>? {
@@ -39,7 +43,7 @@ enum RecordChecksum {
                 bytes[$0] == prefix[0] && bytes[$0...].starts(with: prefix)
             }
         }.map { $0 + prefix.count }
-        guard let start, start + blank.utf8.count <= bytes.count else { return nil }
-        return start..<start + blank.utf8.count
+        guard let start, start + zeros.count <= bytes.count else { return nil }
+        return start..<start + zeros.count
     }
 }

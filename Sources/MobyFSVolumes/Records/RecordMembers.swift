@@ -12,7 +12,8 @@ import FoundationEssentials
 /// }
 /// ```
 struct RecordMembers {
-    private var members: [String: JSONValue] = [:]
+    /// A dozen at most, of which the last of a name counts: to find one here takes less than to hash its name.
+    private var members: [(key: String, value: JSONValue)] = []
 
     init() {}
 
@@ -20,11 +21,13 @@ struct RecordMembers {
     ///
     /// - Throws: ``VolumeRecord/Problem`` if it is none.
     init(parsing bytes: [UInt8]) throws(VolumeRecord.Problem) {
-        guard let value = try? JSONValue(parsing: bytes) else {
-            throw .damaged("it is no JSON: something has cut it off or written over it")
+        do {
+            members = try JSONValue.members(parsing: bytes)
+        } catch {
+            throw .damaged(
+                (try? JSONValue(parsing: bytes)) == nil
+                    ? "it is no JSON: something has cut it off or written over it" : "it is no JSON object")
         }
-        guard case .object(let members) = value else { throw .damaged("it is no JSON object") }
-        self.members = members
     }
 
     /// Writes the object, its members in order and each on a line of its own.
@@ -43,7 +46,7 @@ struct RecordMembers {
     ///
     /// - Throws: ``VolumeRecord/Problem`` if it is there and something else.
     func optional<Value: RecordValue>(_ key: String) throws(VolumeRecord.Problem) -> Value? {
-        guard let json = members[key], json != .null else { return nil }
+        guard let json = members.last(where: { $0.key == key })?.value, json != .null else { return nil }
         guard let value = Value(json: json) else { throw .damaged("'\(key)' is not \(Value.kind)") }
         return value
     }
@@ -56,9 +59,9 @@ struct RecordMembers {
         return value
     }
 
-    /// Puts a member in; nil leaves it out.
+    /// Puts a member in that is not there yet; nil leaves it out.
     mutating func set(_ key: String, _ value: (some RecordValue)?) {
-        members[key] = value?.json
+        if let json = value?.json { members.append((key, json)) }
     }
 }
 
@@ -109,8 +112,14 @@ extension Date: RecordValue {
     var json: JSONValue { .string(timeFormat.format(self)) }
 
     init?(json: JSONValue) {
-        guard let text = json.string, let date = try? timeFormat.parse(text) else { return nil }
-        self.init(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
+        guard let text = json.string else { return nil }
+        if let seconds = RecordTime.seconds(text) {
+            self.init(timeIntervalSince1970: Double(seconds))
+        } else if let date = try? timeFormat.parse(text) {
+            self.init(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
+        } else {
+            return nil
+        }
     }
 }
 
