@@ -38,8 +38,12 @@ package struct ControlSubsystem: PluginSubsystem {
             }
         }
         on(ListDrivers.self) { _ in DriverList(try await volumes.driverFacts()) }
-        on(ListVolumes.self) { _ in VolumeList(volumes: try volumes.describeAll().map { VolumeDetails($0) }) }
+        on(ListVolumes.self) { _ in
+            await volumes.awaitDataSearch()
+            return VolumeList(volumes: try volumes.describeAll().map { VolumeDetails($0) })
+        }
         on(InspectVolume.self) {
+            await volumes.awaitDataSearch()
             await volumes.refresh($0.name)
             let description = try volumes.describe($0.name)
             // Of a pool that does not answer, the rest is known all the same.

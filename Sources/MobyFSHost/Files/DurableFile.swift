@@ -100,7 +100,7 @@ package enum DurableFile {
         }
     }
 
-    private static func readAll(_ file: FileDescriptor, limit: Int) throws -> [UInt8] {
+    static func readAll(_ file: FileDescriptor, limit: Int) throws -> [UInt8] {
         try withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { chunk in
             var bytes: [UInt8] = []
             while true {

@@ -106,6 +106,8 @@ package final class VolumeManager: Sendable {
     let leftovers = Mutex<[FilePath]>([])
     /// Volumes in which it is still to be looked for what an earlier process has left.
     let unsearched = Mutex<[VolumeName]>([])
+    /// What looks whether the volumes that were read last have their data.
+    let dataSearch = Mutex<Task<Void, any Error>?>(nil)
     /// The names that ``memory`` has.
     let remembered = Mutex<[VolumeName]?>(nil)
     /// Where the names of volumes are kept for a start without the pool; nil for nowhere.
@@ -294,11 +296,12 @@ package final class VolumeManager: Sendable {
 
     // MARK: - Loading
 
-    /// Reads the pool and the holders.
+    /// Reads the pool and the holders, and looks for the volumes' data.
     ///
     /// A pool that cannot be read or written does not stop the daemon: it is said in the log and in each answer.
     package func load() async {
         await load(number: nil)
+        await awaitDataSearch()
     }
 
     /// An attempt to read the pool.
@@ -339,43 +342,26 @@ package final class VolumeManager: Sendable {
             }
             // Before anything is set aside or deleted.
             try await claim()
-            let (place, mountpoint, contents, loaded, holders) = try await BlockingWork.run {
-                [store, holderStore, sharing] in
+            let (place, mountpoint, contents, index) = try await BlockingWork.run { [store, holderStore, sharing] in
                 let place = try StoragePlace(of: store.root)
                 try store.requireWhole(at: place)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
-                let loaded = Parallel.parts(of: contents.volumes) { volumes in
-                    volumes.map { volume in
-                        (
-                            volume.name,
-                            Entry(
-                                volume: volume, trouble: self.troubleWithOptions(of: volume),
-                                mountFailure: self.troubleWithData(of: volume))
-                        )
-                    }
-                }
-                return (place, try place.mountpoint, contents, loaded.joined(), holderStore.load())
+                let entries = self.entries(of: contents, heldBy: holderStore.load())
+                return (place, try place.mountpoint, contents, VolumeIndex(entries))
             }
-            var entries: [VolumeName: Entry] = [:]
-            entries.reserveCapacity(contents.volumes.count + contents.troubled.count)
-            for (name, entry) in loaded { entries[name] = entry }
-            for (name, trouble) in contents.troubled { entries[name] = Entry(trouble: trouble) }
-            for (name, holders) in holders {
-                entries[name, default: Self.missing(name, in: store.root)].holders = holders
-            }
-            let isLatest = state.withLock { [entries] state in
+            let isLatest = state.withLock { state in
                 guard number == nil || state.load?.number == number else { return false }
                 state.load = nil
                 (state.place, state.mountpoint) = (place, mountpoint)
                 (state.poolTrouble, state.isRecalled) = (nil, false)
-                state.index = VolumeIndex(entries)
+                state.index = index
                 return true
             }
             guard isLatest else { return }
             leftovers.withLock { $0 = contents.leftovers }
             unsearched.withLock { $0 = contents.volumes.map(\.name) }
-            removals.continuation.yield()
+            beginDataSearch(of: contents.volumes)
             await noteIdleMounts()
             await announceHeld()
         } catch {
@@ -389,6 +375,21 @@ package final class VolumeManager: Sendable {
         changes.continuation.yield()
     }
 
+    private func entries(
+        of contents: VolumeStore.Contents, heldBy holders: [VolumeName: VolumeHolders]
+    ) -> [VolumeName: Entry] {
+        var entries: [VolumeName: Entry] = [:]
+        entries.reserveCapacity(contents.volumes.count + contents.troubled.count)
+        for volume in contents.volumes {
+            entries[volume.name] = Entry(volume: volume, trouble: troubleWithOptions(of: volume))
+        }
+        for (name, trouble) in contents.troubled { entries[name] = Entry(trouble: trouble) }
+        for (name, holders) in holders {
+            entries[name, default: Self.missing(name, in: store.root)].holders = holders
+        }
+        return entries
+    }
+
     /// What makes a record useless though it parses: a driver or options that nobody could have asked for.
     func troubleWithOptions(of volume: Volume) -> String? {
         do {
@@ -399,17 +400,6 @@ package final class VolumeManager: Sendable {
         } catch {
             return "its record is not one that mobyfs wrote: \(error.message)"
         }
-    }
-
-    /// What is to be said of a volume whose data is not in its directory.
-    ///
-    /// Blocks.
-    func troubleWithData(of volume: Volume) -> String? {
-        // Of an unknown driver nothing is known.
-        guard let missing = try? driver(named: volume.driver).missing(of: volume, in: context(volume)) else {
-            return nil
-        }
-        return "its data is gone: there is no '\(missing)'\(Finding.pointer)"
     }
 
     /// A volume that somebody holds, and that the pool lacks: it is forgotten by no engine for that.

@@ -62,7 +62,29 @@ extension VolumeRecord {
     /// - Throws: ``Problem``, ``SystemCallError`` with `noSuchFileOrDirectory` if there is none.
     static func read(in directory: FilePath, name: VolumeName? = nil) throws -> Volume {
         let volume = try read(fileName, in: directory)
-        guard let name, volume.name != name else { return volume }
+        guard let name else { return volume }
+        return try renamed(volume, name, in: directory)
+    }
+
+    /// Reads the record of one of many volumes.
+    ///
+    /// - Parameters:
+    ///   - name: What the volume's directory is called.
+    ///   - folder: Where that is.
+    /// - Returns: The volume.
+    /// - Throws: As ``read(in:name:)``.
+    static func read(of name: VolumeName, in folder: OpenDirectory) throws -> Volume {
+        let directory = { folder.path.appending(name.description) }
+        let volume = try read(fileName, in: directory()) { try folder.read("\(name)/\(fileName)") }
+        return try renamed(volume, name, in: directory())
+    }
+
+    /// The volume whose directory has a name, which may be another one than its record's.
+    private static func renamed(
+        _ volume: Volume, _ name: VolumeName, in directory: @autoclosure () -> FilePath
+    ) throws -> Volume {
+        guard volume.name != name else { return volume }
+        let directory = directory()
         // A change of the name that was cut off leaves the new one in both.
         if (try? readCopy(in: directory))?.name == name {
             throw Problem.damaged(
@@ -79,10 +101,17 @@ extension VolumeRecord {
     }
 
     private static func read(_ file: String, in directory: FilePath) throws -> Volume {
-        let path = directory.appending(file)
+        try read(file, in: directory) { try DurableFile.read(directory.appending(file)) }
+    }
+
+    private static func read(
+        _ file: String, in directory: @autoclosure () -> FilePath, _ bytes: () throws -> [UInt8]
+    ) throws -> Volume {
         do {
-            return try decode(DurableFile.read(path)).settled(in: directory)
+            let volume = try decode(bytes())
+            return volume.pendingRestore == nil ? volume : volume.settled(in: directory())
         } catch let error as SystemCallError {
+            let path = directory().appending(file)
             switch error.errno {
             // What the flag against links says of one, and a reader of a folder.
             case .tooManySymbolicLinkLevels:

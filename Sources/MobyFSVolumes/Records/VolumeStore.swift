@@ -93,10 +93,11 @@ package struct VolumeStore: Sendable {
     /// - Throws: ``SystemCallError`` if the pool cannot be read.
     package func load(amongHosts isAbandoned: (@Sendable (_ host: String) -> Bool)? = nil) throws -> Contents {
         // To read a record takes the kernel about as long as it takes this process to understand it.
+        let folder = try OpenDirectory(volumes)
         let parts = Parallel.parts(of: try Directories.kindsOfEntries(of: volumes)) { entries in
             var contents = Contents()
             for (entry, isDirectory) in entries {
-                load(entry, isDirectory: isDirectory, into: &contents, amongHosts: isAbandoned)
+                load(entry, isDirectory: isDirectory, from: folder, into: &contents, amongHosts: isAbandoned)
             }
             return contents
         }
@@ -111,7 +112,7 @@ package struct VolumeStore: Sendable {
     }
 
     private func load(
-        _ entry: String, isDirectory: Bool, into contents: inout Contents,
+        _ entry: String, isDirectory: Bool, from folder: OpenDirectory, into contents: inout Contents,
         amongHosts isAbandoned: ((_ host: String) -> Bool)?
     ) {
         if entry.hasPrefix(Self.stagingPrefix) {
@@ -119,7 +120,7 @@ package struct VolumeStore: Sendable {
             let staging = volumes.appending(entry)
             if isAbandoned?(String(host)) ?? true, !discard(staging) { contents.leftovers.append(staging) }
         } else if isDirectory, let name = try? VolumeName(entry) {
-            load(name, into: &contents, isShared: isAbandoned != nil)
+            load(name, from: folder, into: &contents, isShared: isAbandoned != nil)
         } else if let trouble = troubleWithLink(entry) {
             contents.troubled[trouble.name] = trouble.reason
         } else {
@@ -139,10 +140,11 @@ package struct VolumeStore: Sendable {
         )
     }
 
-    private func load(_ name: VolumeName, into contents: inout Contents, isShared: Bool) {
-        let directory = directory(of: name)
+    private func load(
+        _ name: VolumeName, from folder: OpenDirectory, into contents: inout Contents, isShared: Bool
+    ) {
         do {
-            contents.volumes.append(try VolumeRecord.read(in: directory, name: name))
+            contents.volumes.append(try VolumeRecord.read(of: name, in: folder))
         } catch let problem as VolumeRecord.Problem {
             if case .damaged = problem, !isShared {
                 contents.troubled[name] = setAside(name, because: "\(problem)")
@@ -150,6 +152,7 @@ package struct VolumeStore: Sendable {
                 contents.troubled[name] = "\(problem)"
             }
         } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory && !isShared {
+            let directory = directory(of: name)
             // Where a disk is to be mounted, its mountpoint stays.
             contents.troubled[name] =
                 (try? Directories.entries(of: directory))?.isEmpty == true
