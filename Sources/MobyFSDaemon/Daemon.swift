@@ -59,8 +59,11 @@ package struct Daemon: Sendable {
         ]
         for lock in locks { try await lock.take() }
         let volumes = volumes(configuration, sharing, logger) { try await dataLock.claim() }
-        await volumes.recall()
-        await volumes.loadIfNeeded()
+        // Nobody is answered before.
+        async let load: Void = {
+            await volumes.recall()
+            await volumes.loadIfNeeded()
+        }()
         let tls = try await checkedCertificates(configuration, volumes)
         var handOver: (@Sendable (CInt) -> Void)?
         if systemd.isPresent { handOver = { descriptor in Self.handOver(descriptor, to: systemd) } }
@@ -107,6 +110,7 @@ package struct Daemon: Sendable {
                     sources: sources, configuration: configuration, log: log, systemd: systemd, tls: tls,
                     status: status, logger: logger)),
         ]
+        await load
         let group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: log.logger("services", atLeast: .notice))

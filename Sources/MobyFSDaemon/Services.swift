@@ -31,6 +31,8 @@ struct HousekeepingService: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            // The first calls have a processor to themselves.
+            await volumes.awaitDataSearch()
             while !Task.isCancelled {
                 for lock in locks { await follow(lock) }
                 await volumes.checkPool()

@@ -72,7 +72,7 @@ final class DriverRun: Sendable {
         let staging = pool.appending("volumes/.new-half")
         try Directories.create(staging, mode: 0o711)
         let context = DriverContext(
-            root: staging, mounts: runtime.appending("mounts").appending(name), secrets: parsed.secrets,
+            root: staging, mounts: self.runtime.appending("mounts").appending(name), secrets: parsed.secrets,
             deadline: .now + .seconds(100), logger: .silent)
         _ = try await driver.create(volume, in: context)
     }
