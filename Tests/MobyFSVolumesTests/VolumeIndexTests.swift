@@ -25,6 +25,9 @@ import Testing
             #expect(index.counts.volumes == listed.count)
             #expect(index.counts.inUse == listed.count { !$0.holders.isEmpty })
             #expect(VolumeIndex(index.entries).counts == index.counts)
+            var added = VolumeIndex(minimumCapacity: 0)
+            for (name, entry) in index.entries { added.add(entry, as: name) }
+            #expect(added.counts == index.counts && added.entries.keys == index.entries.keys)
         }
     }
 }

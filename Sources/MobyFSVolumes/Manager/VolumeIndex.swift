@@ -17,6 +17,18 @@ struct VolumeIndex {
         for entry in entries.values { counts.add(entry, 1) }
     }
 
+    /// Makes one without volumes that has room for some.
+    init(minimumCapacity: Int) {
+        entries = Dictionary(minimumCapacity: minimumCapacity)
+    }
+
+    /// Notes what is known of a volume of which nothing was.
+    mutating func add(_ entry: Entry, as name: VolumeName) {
+        counts.add(entry, 1)
+        let old = entries.updateValue(entry, forKey: name)
+        assert(old == nil)
+    }
+
     /// Changes what is known of a volume; before, nothing may have been.
     mutating func change(_ name: VolumeName, _ body: (inout Entry) -> Void) {
         if let index = entries.index(forKey: name) {

@@ -347,8 +347,8 @@ package final class VolumeManager: Sendable {
                 try store.requireWhole(at: place)
                 try sharing?.join()
                 let contents = try sharing.map { try store.load(amongHosts: $0.isAbandoned) } ?? store.load()
-                let entries = self.entries(of: contents, heldBy: holderStore.load())
-                return (place, try place.mountpoint, contents, VolumeIndex(entries))
+                let index = self.index(of: contents, heldBy: holderStore.load())
+                return (place, try place.mountpoint, contents, index)
             }
             let isLatest = state.withLock { state in
                 guard number == nil || state.load?.number == number else { return false }
@@ -375,19 +375,19 @@ package final class VolumeManager: Sendable {
         changes.continuation.yield()
     }
 
-    private func entries(
+    private func index(
         of contents: VolumeStore.Contents, heldBy holders: [VolumeName: VolumeHolders]
-    ) -> [VolumeName: Entry] {
-        var entries: [VolumeName: Entry] = [:]
-        entries.reserveCapacity(contents.volumes.count + contents.troubled.count)
+    ) -> VolumeIndex {
+        var index = VolumeIndex(minimumCapacity: contents.volumes.count + contents.troubled.count)
         for volume in contents.volumes {
-            entries[volume.name] = Entry(volume: volume, trouble: troubleWithOptions(of: volume))
+            index.add(Entry(volume: volume, trouble: troubleWithOptions(of: volume)), as: volume.name)
         }
-        for (name, trouble) in contents.troubled { entries[name] = Entry(trouble: trouble) }
+        for (name, trouble) in contents.troubled { index.add(Entry(trouble: trouble), as: name) }
         for (name, holders) in holders {
-            entries[name, default: Self.missing(name, in: store.root)].holders = holders
+            if index.entries[name] == nil { index.add(Self.missing(name, in: store.root), as: name) }
+            index.change(name) { $0.holders = holders }
         }
-        return entries
+        return index
     }
 
     /// What makes a record useless though it parses: a driver or options that nobody could have asked for.

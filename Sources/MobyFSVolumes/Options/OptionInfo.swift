@@ -121,7 +121,8 @@ package struct DriverInfo: Hashable, Sendable {
     /// Throws unless options are of this driver, each in its one spelling, as ``OptionParser`` leaves them.
     func requireNormal(_ options: VolumeOptions) throws(VolumeError) {
         // Of most volumes nothing was asked for.
-        let all = options.values.isEmpty ? [] : allOptions
+        guard !options.values.isEmpty else { return }
+        let all = allOptions
         for (name, value) in options.values.sorted(by: { $0.key < $1.key }) where value != Secret.placeholder {
             guard let option = all.first(where: { $0.name == name }) else {
                 throw VolumeError(

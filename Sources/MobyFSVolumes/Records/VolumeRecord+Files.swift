@@ -7,6 +7,8 @@ extension VolumeRecord {
     static let fileName = "record.json"
     /// The same once more, for ``VolumeDoctor``.
     static let copyName = "record.json.copy"
+    /// What comes after a volume's name.
+    private static let pathBelow = "/" + fileName
 
     /// Writes a volume's record into its directory: after this it survives a power cut.
     ///
@@ -75,7 +77,7 @@ extension VolumeRecord {
     /// - Throws: As ``read(in:name:)``.
     static func read(of name: VolumeName, in folder: OpenDirectory) throws -> Volume {
         let directory = { folder.path.appending(name.description) }
-        let volume = try read(fileName, in: directory()) { try folder.read("\(name)/\(fileName)") }
+        let volume = try read(fileName, in: directory()) { try folder.read(name.description + pathBelow) }
         return try renamed(volume, name, in: directory())
     }
 
