@@ -18,7 +18,7 @@ struct MobyFS: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try await asyncParseAsRoot()
+            var command = try await parsed()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -31,5 +31,18 @@ struct MobyFS: AsyncParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+
+    /// The command that was asked for.
+    private static func parsed() async throws -> any ParsableCommand {
+        let arguments = CommandLine.arguments.dropFirst()
+        // Of the time until the daemon answers, a third would go to what other commands there are. What is wrong with the
+        // command line, and help, is better said by them all.
+        if arguments.first == StartCommand.configuration.commandName,
+            let start = try? await StartCommand.asyncParseAsRoot(Array(arguments.dropFirst())) as? StartCommand
+        {
+            return start
+        }
+        return try await asyncParseAsRoot()
     }
 }

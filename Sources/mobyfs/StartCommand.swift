@@ -9,6 +9,7 @@ import SystemPackage
 struct StartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start",
+        _superCommandName: "mobyfs",
         abstract: "Run the daemon in the foreground.",
         discussion: """
             Sockets that systemd passes are served, and every --listen beside them. Without any of these, mobyfs \
