@@ -18,7 +18,8 @@ struct MobyFS: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try await parsed()
+            if let start = await startCommand() { return try await start.run() }
+            var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -33,16 +34,13 @@ struct MobyFS: AsyncParsableCommand {
         }
     }
 
-    /// The command that was asked for.
-    private static func parsed() async throws -> any ParsableCommand {
+    /// The command to start the daemon, if its command line is in order.
+    ///
+    /// It is parsed alone: that there are other commands would take a sixth of the time until the daemon answers. What is
+    /// wrong with it, and help, is better said by all of them.
+    private static func startCommand() async -> StartCommand? {
         let arguments = CommandLine.arguments.dropFirst()
-        // Of the time until the daemon answers, a third would go to what other commands there are. What is wrong with the
-        // command line, and help, is better said by them all.
-        if arguments.first == StartCommand.configuration.commandName,
-            let start = try? await StartCommand.asyncParseAsRoot(Array(arguments.dropFirst())) as? StartCommand
-        {
-            return start
-        }
-        return try await asyncParseAsRoot()
+        guard arguments.first == StartCommand.configuration.commandName else { return nil }
+        return try? await StartCommand.asyncParseAsRoot(Array(arguments.dropFirst())) as? StartCommand
     }
 }
