@@ -18,7 +18,8 @@ SWIFT_FLAGS := -j $(JOBS) --explicit-target-dependency-import-check error
 # that are used while calls are answered are next to each other: the kernel maps 64 KiB around each page that is used.
 RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --product mobyfs --static-swift-stdlib -Xlinker --no-export-dynamic \
 	-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs -Xlinker -T -Xlinker $(CURDIR)/packaging/sections.ld \
-	-Xlinker --symbol-ordering-file=$(CURDIR)/packaging/hot-functions.txt -Xlinker --no-warn-symbol-ordering
+	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xlinker --no-warn-symbol-ordering \
+	-Xlinker --symbol-ordering-file=$(CURDIR)/packaging/hot-functions.txt
 # More tests at once than this keep each other waiting on small machines.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 SWIFT_SOURCES := Package.swift Sources Tests

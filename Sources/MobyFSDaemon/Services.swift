@@ -21,9 +21,11 @@ struct NamedService: Service, CustomStringConvertible {
 }
 
 /// Finds out now and then which holders are gone, and whether a pool that was not there is back.
+///
+/// After each round the memory is given back of code that only the round needed, and at first the start.
 struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
-    /// How long after a round the start is over, too, if it was the first.
+    /// How long after the first round the start is over, too.
     private static let settling = Duration.seconds(1)
 
     let volumes: VolumeManager
@@ -33,21 +35,13 @@ struct HousekeepingService: Service {
         await cancelWhenGracefulShutdown {
             // The first calls have a processor to themselves.
             await volumes.awaitDataSearch()
-            while !Task.isCancelled {
-                for lock in locks { await follow(lock) }
-                await volumes.checkPool()
-                await volumes.checkCondition()
-                await volumes.remember()
-                await volumes.refreshThoroughly()
-                await volumes.releaseAbandoned()
-                await volumes.unmountIdle()
-                await volumes.discardAbandonedDrafts()
-                await volumes.discardLeftovers()
-                // Both waits are cancelled at the end.
-                try? await Task.sleep(for: Self.settling)
-                // Half of what is mapped of it was for the start.
+            if !Task.isCancelled { await keepHouse() }
+            // Both waits are cancelled at the end.
+            try? await Task.sleep(for: Self.settling)
+            ProgramCode.release()
+            while (try? await Task.sleep(for: Self.interval)) != nil {
+                await keepHouse()
                 ProgramCode.release()
-                try? await Task.sleep(for: Self.interval - Self.settling)
             }
             await volumes.remember()
         }
@@ -55,6 +49,18 @@ struct HousekeepingService: Service {
 }
 
 extension HousekeepingService {
+    private func keepHouse() async {
+        for lock in locks { await follow(lock) }
+        await volumes.checkPool()
+        await volumes.checkCondition()
+        await volumes.remember()
+        await volumes.refreshThoroughly()
+        await volumes.releaseAbandoned()
+        await volumes.unmountIdle()
+        await volumes.discardAbandonedDrafts()
+        await volumes.discardLeftovers()
+    }
+
     private func follow(_ lock: FolderLock) async {
         do {
             try await lock.follow()
