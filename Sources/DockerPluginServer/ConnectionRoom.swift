@@ -78,6 +78,11 @@ final class ConnectionRoom: Sendable {
         self.limit = max(1, limit)
     }
 
+    /// Whether few of so many connections that are open are on their way in or out.
+    func hasSpare(for open: Int) -> Bool {
+        open - state.withLock(\.count) < max(16, limit / 4)
+    }
+
     /// Lets a connection in.
     ///
     /// - Parameter channel: The connection; it leaves when it closes, or is told to.

@@ -4,8 +4,9 @@ import Glibc
 
 /// How many descriptors the daemon may have open, and who gets them.
 ///
-/// Half go to connections, so that work on calls finds descriptors whatever connects. Of these the command line gets an
-/// eighth, and the sockets of engines share the rest: none of them takes the room of another.
+/// Half go to connections, and an eighth at most to those on their way in or out, so that work on calls finds descriptors
+/// whatever connects. Of the half the command line gets an eighth, and the sockets of engines share the rest: none of them
+/// takes the room of another.
 struct DescriptorLimit {
     /// What the unit gives as well; a shell's soft limit of 1024 is for programs that use select(2).
     private static let wanted: rlim_t = 16384

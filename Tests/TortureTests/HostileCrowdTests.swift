@@ -128,7 +128,13 @@ import TortureSupport
                 #expect(created.contains("200 OK"))
                 let before = try DaemonUsage(daemon)
                 for socket in [daemon.socket, daemon.runtime.appending("control.sock")] {
-                    let crowd = try (0..<1000).map { _ in try Wire(socket) }
+                    var most = 0
+                    let crowd = try (0..<1000).map { number in
+                        if number.isMultiple(of: 50) { most = max(most, try DaemonUsage(daemon).descriptors) }
+                        return try Wire(socket)
+                    }
+                    // Half are for connections, an eighth for those on their way in or out; some are the daemon's own.
+                    #expect(most < 64 + 16 + 30, "while a crowd comes to \(socket)")
                     for wire in [kept, try daemon.connect()] {
                         let answer = try await wire.exchange(Self.get)
                         #expect(answer.contains(#""Volume""#), "\(answer)")
