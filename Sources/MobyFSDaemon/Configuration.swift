@@ -127,6 +127,17 @@ package struct Configuration: Hashable, Sendable {
         }
     }
 
+    /// Where spec files are, as far as a configuration says so that may make no sense otherwise.
+    package static func specDirectory(in sources: Sources) -> FilePath {
+        let setting = Setting.specDirectory
+        let values = [
+            sources.flags[setting], sources.environment[setting.rawValue],
+            ConfigurationFile.value(of: setting, in: sources.file ?? defaultFile), setting.defaultValue,
+        ]
+        // It has a default.
+        return values.lazy.compactMap(\.self).compactMap(absolutePath).first ?? "/"
+    }
+
     private static func settings(in environment: [String: String]) throws -> [Setting: String] {
         var values: [Setting: String] = [:]
         for (name, value) in environment where name.hasPrefix(Setting.prefix) {

@@ -28,6 +28,14 @@ package enum ConfigurationFile {
         return try parse(String(decoding: bytes, as: UTF8.self), from: path.string)
     }
 
+    /// What a file says of one setting, whatever else it says; nil if nothing.
+    static func value(of setting: Setting, in path: FilePath) -> String? {
+        guard let bytes = try? DurableFile.read(path) else { return nil }
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            (try? parse(String(decoding: line, as: UTF8.self), from: path.string))?[setting]
+        }.last
+    }
+
     static func parse(_ text: String, from source: String) throws -> [Setting: String] {
         var values: [Setting: String] = [:]
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

@@ -3,6 +3,7 @@
 import Glibc
 import MobyFSHost
 import MobyFSTesting
+import Subprocess
 import SystemPackage
 import Testing
 
@@ -237,6 +238,25 @@ import Testing
             let unknown = try await runToEnd(["spec", "show", "--name", "mobyfs-none", "--spec-dir", root.string])
             #expect(unknown.status == 1)
             #expect(unknown.output.contains("no plugin 'mobyfs-none'"))
+        }
+    }
+
+    /// An engine would wait for a daemon that cannot start.
+    @Test func removesItsSpecFileWhateverElseIsConfigured() async throws {
+        try await withTemporaryDirectory { root in
+            #expect(try await runToEnd(["spec", "write", "--spec-dir", root.string]).status == 0)
+            func configured(_ command: String) async throws -> (status: TerminationStatus, output: String?) {
+                let result = try await run(
+                    .path(RunningDaemon.binary), arguments: ["spec", command],
+                    environment: .inherit.updating(["MOBYFS_SPEC_DIR": root.string, "MOBYFS_PORT": "none"]),
+                    output: .string(limit: 1 << 20), error: .combinedWithOutput)
+                return (result.terminationStatus, result.standardOutput)
+            }
+            let shown = try await configured("show")
+            #expect(shown.status == .exited(2))
+            #expect(shown.output?.hasPrefix("mobyfs: MOBYFS_PORT='none' (environment) is not a port") == true)
+            #expect(try await configured("remove").status == .exited(0))
+            #expect(!root.appending("mobyfs.spec").exists)
         }
     }
 

@@ -14,8 +14,22 @@ struct SpecPlace: ParsableArguments {
     /// The folder that is meant.
     func directory() throws -> String {
         if let specDir { return AbsolutePath.of(specDir) }
-        let sources = Configuration.Sources(flags: [:], environment: ProcessInfo.processInfo.environment, file: nil)
-        return try Configuration(from: sources).specDirectory.string
+        do {
+            return try Configuration(from: Self.sources).specDirectory.string
+        } catch let error as ConfigurationError {
+            TerminalText.complain("mobyfs: \(error)")
+            throw ExitCode.senseless
+        }
+    }
+
+    /// The same, where the daemon's configuration may be of no use for anything else.
+    func directoryAnyhow() -> String {
+        if let specDir { return AbsolutePath.of(specDir) }
+        return Configuration.specDirectory(in: Self.sources).string
+    }
+
+    private static var sources: Configuration.Sources {
+        Configuration.Sources(flags: [:], environment: ProcessInfo.processInfo.environment, file: nil)
     }
 
     /// What installs there, and in the engine that `DOCKER_HOST` names.

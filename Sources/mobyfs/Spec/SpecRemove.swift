@@ -19,7 +19,8 @@ extension SpecCommand {
         var force = false
 
         func run() throws {
-            let file = try options.file()
+            // A daemon that cannot start for its configuration is not to be waited for either.
+            let file = SpecFile(name: options.name, directory: options.place.directoryAnyhow())
             if let address {
                 if try file.addressOfOurs() == address {
                     try file.remove()
