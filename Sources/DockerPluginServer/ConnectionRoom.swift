@@ -80,7 +80,7 @@ final class ConnectionRoom: Sendable {
 
     /// Whether few of so many connections that are open are on their way in or out.
     func hasSpare(for open: Int) -> Bool {
-        open - state.withLock(\.count) < max(16, limit / 4)
+        open - state.withLock(\.count) < max(1, limit / 4)
     }
 
     /// Lets a connection in.

@@ -4,9 +4,9 @@ import Glibc
 
 /// How many descriptors the daemon may have open, and who gets them.
 ///
-/// Half go to connections, and an eighth at most to those on their way in or out, so that work on calls finds descriptors
-/// whatever connects. Of the half the command line gets an eighth, and the sockets of engines share the rest: none of them
-/// takes the room of another.
+/// Half go to connections, so that work on calls finds descriptors whatever connects: four parts of it to those that are
+/// served, and one to those on their way in or out. Of the former the command line gets an eighth, and the sockets of
+/// engines share the rest: none of them takes the room of another.
 struct DescriptorLimit {
     /// What the unit gives as well; a shell's soft limit of 1024 is for programs that use select(2).
     private static let wanted: rlim_t = 16384
@@ -23,7 +23,7 @@ struct DescriptorLimit {
             // What may not be raised does as it is.
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         }
-        connections = Int(clamping: limit.rlim_cur) / 2
+        connections = Int(clamping: limit.rlim_cur) / 2 * 4 / 5
     }
 
     var forCommandLine: Int { connections / 8 }
