@@ -24,6 +24,11 @@ static int release(struct dl_phdr_info *object, size_t size, void *unused) {
 
 void mobyfs_release_code(void) { dl_iterate_phdr(release, NULL); }
 
+void mobyfs_release_heap(void) {
+    // To walk a heap takes its time, in which nobody else can have memory.
+    if (mallinfo2().fordblks > 4 << 20) malloc_trim(0);
+}
+
 void mobyfs_bound_heap(void) {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);

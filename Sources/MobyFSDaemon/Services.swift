@@ -22,7 +22,8 @@ struct NamedService: Service, CustomStringConvertible {
 
 /// Finds out now and then which holders are gone, and whether a pool that was not there is back.
 ///
-/// After each round the memory is given back of code that only the round needed, and at first the start.
+/// After each round memory is given back: that of code which only the round needed, and at first the start, and what a
+/// crowd of clients has left.
 struct HousekeepingService: Service {
     private static let interval = Duration.seconds(10)
     /// How long after the first round the start is over, too.
@@ -42,6 +43,7 @@ struct HousekeepingService: Service {
             while (try? await Task.sleep(for: Self.interval)) != nil {
                 await keepHouse()
                 ProgramCode.release()
+                Heap.release()
             }
             await volumes.remember()
         }
@@ -133,6 +135,8 @@ struct WatchdogService: Service {
                 } else {
                     logger.error("the daemon does not answer itself", metadata: ["limit": "\(interval / 4)"])
                 }
+                // Nobody else has a use for what a client needs.
+                ProgramCode.release()
             }
         }
     }

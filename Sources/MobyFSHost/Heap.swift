@@ -11,4 +11,7 @@ package enum Heap {
     ///
     /// Source: mallopt(3), "Dynamic mmap threshold".
     package static func bound() { mobyfs_bound_heap() }
+
+    /// Gives back what many calls at once have left behind: small things between free ones keep it from shrinking by itself.
+    package static func release() { mobyfs_release_heap() }
 }

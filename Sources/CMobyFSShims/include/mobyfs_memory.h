@@ -5,5 +5,8 @@
 /// cache, a piece at a time.
 void mobyfs_release_code(void);
 
+/// Gives back what malloc(3) has taken from the kernel and nobody uses, if it is more than 4 MiB.
+void mobyfs_release_heap(void);
+
 /// Has malloc(3) use one heap for all threads, and the kernel's own pages for whatever is large, however often.
 void mobyfs_bound_heap(void);

@@ -83,7 +83,8 @@ extension LoopDevice {
         }
     }
 
-    /// The devices that have a file, without opening them.
+    /// The devices that have a file, without opening them; also those of no size, as the locks of hosts are, which
+    /// /proc/partitions leaves out.
     private static func withFiles() throws -> [LoopDevice] {
         try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
     }
