@@ -35,8 +35,9 @@ public final class PluginServer: Service {
         public var idleLimit: Duration?
         /// How many connections each listener may have open.
         ///
-        /// One more makes the one end that has sent no request for the longest time. Half of what the process may have
-        /// open, unless set otherwise: work on calls needs descriptors too.
+        /// One more makes the one end that has sent no request for the longest time; for a moment a quarter as many may be
+        /// on their way in or out. Half of what the process may have open, unless set otherwise: work on calls needs
+        /// descriptors too.
         public var connectionLimit = Int(sysconf(CInt(_SC_OPEN_MAX))) / 2
         /// Says who may call; nil lets in whoever can connect.
         ///
