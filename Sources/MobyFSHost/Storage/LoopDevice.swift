@@ -86,7 +86,9 @@ extension LoopDevice {
     /// The devices that have a file, without opening them; also those of no size, as the locks of hosts are, which
     /// /proc/partitions leaves out.
     private static func withFiles() throws -> [LoopDevice] {
-        try Directories.entries(of: "/sys/block").compactMap { LoopDevice(name: $0) }.filter(\.hasFile)
+        // There may be hundreds that have none.
+        try Directories.entries(of: "/sys/block").filter { $0.hasPrefix("loop") && hasFile($0) }
+            .compactMap { LoopDevice(name: $0) }
     }
 
     /// A device that has a file that was in a directory which is gone: only the last two components of that count.
@@ -125,7 +127,9 @@ extension LoopDevice {
     }
 
     /// Whether it has a file, without opening it.
-    private var hasFile: Bool { access("/sys/block/loop\(number)/loop", F_OK) == 0 }
+    private var hasFile: Bool { Self.hasFile("loop\(number)") }
+
+    private static func hasFile(_ name: String) -> Bool { access("/sys/block/" + name + "/loop", F_OK) == 0 }
 
     /// All devices that have a file, which may be this one.
     ///
