@@ -79,8 +79,10 @@ final class ConnectionRoom: Sendable {
     }
 
     /// Whether few of so many connections that are open are on their way in or out.
+    ///
+    /// A crowd comes in by so many at a time, with a pause between: one by one would be mostly pauses.
     func hasSpare(for open: Int) -> Bool {
-        open - state.withLock(\.count) < max(1, limit / 4)
+        open - state.withLock(\.count) < max(4, limit / 4)
     }
 
     /// Lets a connection in.

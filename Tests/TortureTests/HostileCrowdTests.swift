@@ -133,7 +133,7 @@ import TortureSupport
                         if number.isMultiple(of: 50) { most = max(most, try DaemonUsage(daemon).descriptors) }
                         return try Wire(socket)
                     }
-                    // Half are for connections, an eighth for those on their way in or out; some are the daemon's own.
+                    // Half are for connections, and a few more on their way in or out; some are the daemon's own.
                     #expect(most < 64 + 16 + 30, "while a crowd comes to \(socket)")
                     for wire in [kept, try daemon.connect()] {
                         let answer = try await wire.exchange(Self.get)
